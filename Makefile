@@ -1,0 +1,60 @@
+# Every target sets up what it needs in .venv and repeats in a second.
+# PYTHON=/path/to/python3 chooses the interpreter; otherwise python3, or a newer one on PATH if that is older than 3.11.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+RUN   := $(VENV)/.installed-run
+DEV   := $(VENV)/.installed-dev
+ARGS  ?=
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt bench clean
+
+help:
+	@echo 'make run    start the node with the three examples   (ARGS="--http 127.0.0.1:9000")'
+	@echo 'make test   run the tests                            (ARGS="tests/supervisors -x")'
+	@echo 'make check  formatting, lint, types and tests, as CI does'
+	@echo 'make fmt    format the code and mend what ruff can mend'
+	@echo 'make bench  measure, side by side with Erlang, Pykka and the official MCP SDK'
+	@echo 'make clean  remove .venv and every cache'
+
+run: $(RUN)
+	@exec $(BIN)/erlmcp-node run $(ARGS)
+
+test: $(DEV)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/python -m pytest $(ARGS)
+
+fmt: $(DEV)
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix --quiet .
+
+bench: $(DEV)
+	@$(BIN)/python -m bench $(ARGS)
+
+clean:
+	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A failed or interrupted set-up leaves no stamp, so the next call begins it again.
+$(VENV)/.created: .ci/find-python
+	@python="$$(PYTHON='$(PYTHON)' .ci/find-python)" && \
+	echo "setting up $(VENV) with $$("$$python" --version)" && \
+	{ "$$python" -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	  echo "error: $$python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; \
+	  exit 1; }; }
+	@touch $@
+
+$(RUN): pyproject.toml $(VENV)/.created
+	@$(INSTALL) '.[shell]'
+	@touch $@
+
+$(DEV): pyproject.toml $(VENV)/.created
+	@$(INSTALL) '.[dev]'
+	@touch $@ $(RUN)
