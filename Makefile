@@ -6,7 +6,7 @@ BIN   := $(VENV)/bin
 RUN   := $(VENV)/.installed-run
 DEV   := $(VENV)/.installed-dev
 ARGS  ?=
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt bench clean
