@@ -1,0 +1,242 @@
+"""JSON-RPC 2.0 as MCP uses it: one object per message, ids that are strings or integers.
+
+Decoding is one pass of msgspec into an envelope whose `params`, `result` and `error` stay raw bytes
+(checked to be well-formed JSON, not yet built into objects), then a few type checks by hand. By hand,
+because a typed decoder would stop at the first wrong field and lose the `id` that the error answer
+needs. What a method's parameters look like is decided later, by `params_as`, once the method is known.
+
+Refused, with the code JSON-RPC gives it: malformed JSON (-32700), batches, ids that are null, boolean
+or fractional, a missing or other `jsonrpc`, `params` that are no object (all -32600).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from erlmcp_py.protocol.errors import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    DecodeError,
+    EncodeError,
+    McpError,
+)
+
+T = TypeVar("T")
+
+RequestId = str | int
+
+
+class Request(
+    msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="jsonrpc", tag="2.0"
+):
+    """A call that is to be answered under `id`. `params` is the raw JSON object, None if absent."""
+
+    id: RequestId
+    method: str
+    params: Raw | None = None
+
+
+class Notification(
+    msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="jsonrpc", tag="2.0"
+):
+    """A message that is never answered. `params` is the raw JSON object, None if absent."""
+
+    method: str
+    params: Raw | None = None
+
+
+class Response(msgspec.Struct, frozen=True, tag_field="jsonrpc", tag="2.0"):
+    """The good end of a request.
+
+    `result` is a Raw when the message was decoded. To be encoded it may be a Raw, a Struct or a dict.
+    """
+
+    id: RequestId
+    result: Any
+
+
+class ErrorObject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong: a code of `protocol.errors`, a sentence, and `data` (None: no data)."""
+
+    code: int
+    message: str
+    data: Any = None
+
+
+class ErrorResponse(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="jsonrpc", tag="2.0"
+):
+    """The bad end of a request. `id` is None, and then absent on the wire, where the request's id
+    could not be read: the schemas of 2025-11-25 and later allow no `null` there.
+    """
+
+    id: RequestId | None = None
+    error: ErrorObject
+
+
+Message = Request | Notification | Response | ErrorResponse
+
+
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    jsonrpc: Any = UNSET
+    id: Any = UNSET
+    method: Any = UNSET
+    params: Raw = Raw()
+    result: Raw = Raw()
+    error: Raw = Raw()
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_well_formed = msgspec.json.Decoder(Raw).decode
+_error_object = msgspec.json.Decoder(ErrorObject).decode
+_encode = msgspec.json.Encoder().encode
+
+_OPEN_BRACE: Final = ord("{")
+_EMPTY: Final = Raw(b"{}")
+
+
+def decode(data: bytes | str) -> Message:
+    """The message in `data`, one JSON object with or without surrounding white space.
+
+    Raises DecodeError, whose `id` is the request's id when it is a valid one. The raw parts of the
+    result refer to `data`: hand in immutable bytes, not a buffer that is used again.
+    """
+    try:
+        wire = _envelope(data)
+    except msgspec.ValidationError:
+        raise _not_an_object(data) from None
+    except (ValueError, RecursionError) as problem:
+        raise _malformed(problem) from None
+
+    id = wire.id
+    kind = type(id)
+    known = kind is int or kind is str
+    if wire.jsonrpc != "2.0":
+        what = "is missing" if wire.jsonrpc is UNSET else f"is {_shown(wire.jsonrpc)}"
+        raise _invalid(f'"jsonrpc" {what}; it must be "2.0"', id if known else None)
+    method = wire.method
+    if method is not UNSET:
+        if type(method) is not str:
+            text = f'"method" is {_shown(method)}; it must be a string'
+            raise _invalid(text, id if known else None)
+        params: Raw | None = wire.params
+        if not params:
+            params = None
+        elif memoryview(params)[0] != _OPEN_BRACE:
+            text = '"params" must be an object (MCP has no positional parameters)'
+            raise _invalid(text, id if known else None)
+        if known:
+            return Request(id, method, params)
+        if id is UNSET:
+            return Notification(method, params)
+        raise _invalid(f'"id" is {_shown(id)}; it must be a string or an integer', None)
+    return _answer(wire, id if known else None)
+
+
+def _answer(wire: _Envelope, id: RequestId | None) -> Response | ErrorResponse:
+    if wire.error:
+        if id is None and wire.id is not UNSET and wire.id is not None:
+            raise _invalid(f'"id" is {_shown(wire.id)}; it must be a string or an integer', None)
+        if wire.result:
+            raise _invalid('a response has "result" or "error", this one has both', id)
+        try:
+            return ErrorResponse(id=id, error=_error_object(wire.error))
+        except (ValueError, RecursionError) as problem:
+            raise _invalid(f'"error" is not an error object: {problem}', id) from None
+    if wire.result:
+        if id is None:
+            what = "is missing" if wire.id is UNSET else f"is {_shown(wire.id)}"
+            raise _invalid(f'"id" {what}; a response needs a string or an integer', None)
+        if memoryview(wire.result)[0] != _OPEN_BRACE:
+            raise _invalid('"result" must be an object', id)
+        return Response(id, wire.result)
+    raise _invalid('the object has no "method", no "result" and no "error"', id)
+
+
+def encode(message: Message) -> bytes:
+    """The message as one line of UTF-8 JSON, without the newline.
+
+    Raises EncodeError if a value in it has no JSON form; a server answers with that error instead.
+    """
+    try:
+        return _encode(message)
+    except (TypeError, ValueError, RecursionError) as problem:
+        id = None if isinstance(message, Notification) else message.id
+        raise EncodeError(f"The message has no JSON form: {problem}", id) from problem
+
+
+def raw(value: Any) -> Raw:
+    """`value` (Struct, dict, list…) as JSON that is encoded once and copied into messages as it is.
+
+    Raises EncodeError as `encode` does.
+    """
+    try:
+        return Raw(_encode(value))
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise EncodeError(f"The value has no JSON form: {problem}") from problem
+
+
+def request(id: RequestId, method: str, params: Any = None) -> Request:
+    """A request with `params` (Struct or dict; None: no params) encoded now."""
+    return Request(id, method, None if params is None else raw(params))
+
+
+def notification(method: str, params: Any = None) -> Notification:
+    """A notification with `params` (Struct or dict; None: no params) encoded now."""
+    return Notification(method, None if params is None else raw(params))
+
+
+def error_response(id: RequestId | None, error: McpError) -> ErrorResponse:
+    """The answer that tells `error` to the peer."""
+    return ErrorResponse(id=id, error=ErrorObject(error.code, error.message, error.data))
+
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def params_as(message: Request | Notification, type: type[T]) -> T:
+    """The parameters of `message` as `type` (a Struct or any type msgspec knows).
+
+    Absent params count as `{}`. Raises McpError -32602 that names method, path and mismatch.
+    """
+    decoder = _decoders.get(type)
+    if decoder is None:
+        decoder = _decoders[type] = msgspec.json.Decoder(type)
+    try:
+        return decoder.decode(_EMPTY if message.params is None else message.params)  # type: ignore[no-any-return]
+    except msgspec.ValidationError as problem:
+        reason = str(problem).replace("`$", "`params")
+        raise McpError(INVALID_PARAMS, f"{message.method}: {reason}") from None
+    except (ValueError, RecursionError) as problem:
+        raise _malformed(problem, getattr(message, "id", None)) from None
+
+
+def _not_an_object(data: bytes | str) -> DecodeError:
+    """Why the typed pass refused a text that did not begin with an object."""
+    try:
+        text = bytes(_well_formed(data))
+    except (ValueError, RecursionError) as problem:
+        return _malformed(problem)
+    if text.startswith(b"["):
+        return _invalid("batches are not supported; send one object per message", None)
+    return _invalid("a message must be a JSON object", None)
+
+
+def _malformed(problem: Exception, id: RequestId | None = None) -> DecodeError:
+    if isinstance(problem, RecursionError):
+        return DecodeError(PARSE_ERROR, "Parse error: the JSON is nested too deeply", id)
+    return DecodeError(PARSE_ERROR, f"Parse error: {problem}", id)
+
+
+def _invalid(text: str, id: RequestId | None) -> DecodeError:
+    return DecodeError(INVALID_REQUEST, f"Invalid request: {text}", id)
+
+
+def _shown(value: Any) -> str:
+    """A wrong value as JSON, short enough for an error message."""
+    text = _encode(value).decode()
+    return text if len(text) <= 40 else text[:39] + "…"
