@@ -1,0 +1,51 @@
+"""Parameters of the notifications, and the names of those that have none of their own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from erlmcp_py.protocol.jsonrpc import RequestId
+from erlmcp_py.protocol.lifecycle import LogLevel
+from erlmcp_py.protocol.wire import Json, Wire
+
+INITIALIZED: Final = "notifications/initialized"
+CANCELLED: Final = "notifications/cancelled"
+PROGRESS: Final = "notifications/progress"
+MESSAGE: Final = "notifications/message"
+TOOLS_CHANGED: Final = "notifications/tools/list_changed"
+RESOURCES_CHANGED: Final = "notifications/resources/list_changed"
+PROMPTS_CHANGED: Final = "notifications/prompts/list_changed"
+
+ProgressToken = str | int
+
+
+class NotificationParams(Wire, frozen=True, kw_only=True):
+    """Parameters with nothing but `_meta`: initialized, the three `list_changed`."""
+
+    meta: Json | None = msgspec.field(name="_meta", default=None)
+
+
+class CancelledParams(NotificationParams, frozen=True):
+    """The sender has no more use for the answer to `request_id`, a request of its own."""
+
+    request_id: RequestId
+    reason: str | None = None
+
+
+class ProgressParams(NotificationParams, frozen=True):
+    """How far a request is. `progress` grows with every notification; `total` only if known."""
+
+    progress_token: ProgressToken
+    progress: int | float
+    total: int | float | None = None
+    message: str | None = None
+
+
+class LoggingMessageParams(NotificationParams, frozen=True):
+    """A line of the server's log for the client; `data` is any JSON value, None among them."""
+
+    level: LogLevel
+    data: Any
+    logger: str | None = None

@@ -1,0 +1,55 @@
+"""The base of every MCP type: how Python attributes become JSON members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Json = dict[str, Any]
+"""A JSON object whose members MCP does not define: tool arguments, JSON Schemas, `_meta`."""
+
+
+class Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """An MCP object: `snake_case` here is `camelCase` on the wire, None is never written, and
+    members that are not known here are skipped when reading.
+    """
+
+
+class Result(Wire, frozen=True, kw_only=True):
+    """What every result can carry. Handlers leave these to `shape.shape_result`.
+
+    `result_type` (modern, required): "complete", "input_required" or an extension's value.
+    """
+
+    result_type: str | None = None
+    meta: Json | None = msgspec.field(name="_meta", default=None)
+
+
+class CacheableResult(Result, frozen=True, kw_only=True):
+    """A result that a client may keep (MCP 2026-07-28, caching).
+
+    `ttl_ms`: how long it is fresh, in milliseconds, 0 = not at all; `cache_scope`: "public" if any
+    user may be given it, "private" if only the one who asked.
+    """
+
+    ttl_ms: int | None = None
+    cache_scope: str | None = None
+
+
+class PaginatedResult(CacheableResult, frozen=True, kw_only=True):
+    """One page of a list; `next_cursor` asks for the next one, None at the end."""
+
+    next_cursor: str | None = None
+
+
+class RequestParams(Wire, frozen=True, kw_only=True):
+    """Parameters with nothing but `_meta`: ping, server/discover."""
+
+    meta: Json | None = msgspec.field(name="_meta", default=None)
+
+
+class PaginatedParams(RequestParams, frozen=True, kw_only=True):
+    """Parameters of the list methods; `cursor` is opaque to the client."""
+
+    cursor: str | None = None
