@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
@@ -35,7 +35,7 @@ class CompletionArgument(Wire, frozen=True):
 class CompletionContext(Wire, frozen=True):
     """The arguments that have values already. Since 2025-06-18."""
 
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class CompleteParams(RequestParams, frozen=True):
@@ -47,9 +47,9 @@ class CompleteParams(RequestParams, frozen=True):
 
 
 class Completion(Wire, frozen=True):
-    """The proposals, best first; `total` may exceed what is sent."""
+    """The proposals, best first, at most MAX_VALUES; `total` may exceed what is sent."""
 
-    values: Annotated[list[str], msgspec.Meta(max_length=MAX_VALUES)]
+    values: list[str]
     total: int | None = None
     has_more: bool | None = None
 

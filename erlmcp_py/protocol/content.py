@@ -6,7 +6,7 @@ a tag; `ResourceContents` stands for both kinds, and exactly one of `text` and `
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Annotations(Wire, frozen=True):
     """
 
     audience: list[Role] | None = None
-    priority: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    priority: float | None = None
     last_modified: str | None = None
 
 

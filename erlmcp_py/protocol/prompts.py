@@ -45,7 +45,7 @@ class GetPromptParams(RequestParams, frozen=True):
     """The parameters of `prompts/get`."""
 
     name: str
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class GetPromptResult(Result, frozen=True):

@@ -56,7 +56,7 @@ class CallToolParams(RequestParams, frozen=True):
     """The parameters of `tools/call`; absent `arguments` are none."""
 
     name: str
-    arguments: Json = {}
+    arguments: Json = msgspec.field(default_factory=dict)
 
 
 class CallToolResult(Result, frozen=True):

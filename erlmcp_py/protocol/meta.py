@@ -1,0 +1,144 @@
+"""`_meta` of requests: what a modern request says about itself, and the progress token.
+
+A modern request stands alone, so its `params._meta` brings what `initialize` used to negotiate. The
+ladder (MCP 2026-07-28, base protocol): `_meta` must be there and name a protocol version (-32602),
+the version must be one of ours (-32022), and only then do its other members have a meaning that can
+be checked (-32602 again). A request of an unknown version is thus told the versions, whatever else
+it looks like.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn, get_args
+
+import msgspec
+from msgspec import Raw
+
+from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, unsupported_version
+from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
+from erlmcp_py.protocol.notifications import ProgressToken
+from erlmcp_py.protocol.versions import MODERN
+
+PREFIX: Final = "io.modelcontextprotocol/"
+PROTOCOL_VERSION: Final = PREFIX + "protocolVersion"
+CLIENT_INFO: Final = PREFIX + "clientInfo"
+CLIENT_CAPABILITIES: Final = PREFIX + "clientCapabilities"
+LOG_LEVEL: Final = PREFIX + "logLevel"
+SERVER_INFO: Final = PREFIX + "serverInfo"
+SUBSCRIPTION_ID: Final = PREFIX + "subscriptionId"
+
+
+class ModernMeta(msgspec.Struct, frozen=True):
+    """What a modern request says about itself.
+
+    `log_level` None: the request wants no `notifications/message`; `progress_token` None: no
+    `notifications/progress`. `raw` is the whole `_meta` object, for trace context and extensions.
+    """
+
+    version: str
+    client_info: Implementation | None
+    client_capabilities: ClientCapabilities
+    log_level: LogLevel | None
+    progress_token: ProgressToken | None
+    raw: Raw
+
+
+class _Params(msgspec.Struct, frozen=True, gc=False):
+    meta: Raw = msgspec.field(name="_meta", default=Raw())
+
+
+class _Members(msgspec.Struct, frozen=True):
+    version: str = msgspec.field(name=PROTOCOL_VERSION)
+    client_capabilities: ClientCapabilities = msgspec.field(name=CLIENT_CAPABILITIES)
+    client_info: Implementation | None = msgspec.field(name=CLIENT_INFO, default=None)
+    log_level: LogLevel | None = msgspec.field(name=LOG_LEVEL, default=None)
+    progress_token: ProgressToken | None = msgspec.field(name="progressToken", default=None)
+
+
+class _LegacyMeta(msgspec.Struct, frozen=True, gc=False):
+    progress_token: ProgressToken | None = msgspec.field(name="progressToken", default=None)
+
+
+class _LegacyParams(msgspec.Struct, frozen=True):
+    meta: _LegacyMeta | None = msgspec.field(name="_meta", default=None)
+
+
+_members = msgspec.json.Decoder(_Members).decode
+_any = msgspec.json.Decoder().decode
+
+
+def read_meta(request: Request, supported: tuple[str, ...] = MODERN) -> ModernMeta:
+    """The `_meta` of a modern request.
+
+    Raises McpError: -32602 if it or a required member is missing or malformed, -32022 with
+    `{supported, requested}` if its version is not one of `supported`.
+    """
+    raw = params_as(request, _Params).meta
+    try:
+        members = _members(raw)
+    except (ValueError, RecursionError) as problem:
+        _refuse(request, raw, problem, supported)
+    if members.version not in supported:
+        raise unsupported_version(members.version, supported)
+    return ModernMeta(
+        members.version,
+        members.client_info,
+        members.client_capabilities,
+        members.log_level,
+        members.progress_token,
+        raw,
+    )
+
+
+def is_modern(request: Request) -> bool:
+    """True if the request names a protocol version in its `_meta`: what tells the eras apart on a
+    transport without headers (MCP 2026-07-28, versioning).
+    """
+    try:
+        raw = params_as(request, _Params).meta
+        meta = _any(raw) if raw else None
+    except (McpError, ValueError, RecursionError):
+        return False
+    return isinstance(meta, dict) and PROTOCOL_VERSION in meta
+
+
+def read_progress_token(request: Request) -> ProgressToken | None:
+    """The progress token of a legacy request, None if it wants no progress.
+
+    Raises McpError -32602 if it is neither a string nor an integer.
+    """
+    if request.params is None:
+        return None
+    meta = params_as(request, _LegacyParams).meta
+    return None if meta is None else meta.progress_token
+
+
+def _refuse(request: Request, raw: Raw, problem: Exception, supported: tuple[str, ...]) -> NoReturn:
+    """Raise the first rung of the ladder that the request misses."""
+    where = f"{request.method}: params._meta"
+    if not raw:
+        raise _bad(f"{where} is missing; it must name {PROTOCOL_VERSION}")
+    try:
+        meta: Any = _any(raw)
+    except (ValueError, RecursionError) as inner:
+        raise _bad(f"{where} cannot be read: {inner}") from None
+    if not isinstance(meta, dict):
+        raise _bad(f"{where} must be an object")
+    version = meta.get(PROTOCOL_VERSION)
+    if not isinstance(version, str):
+        what = "must be a string" if PROTOCOL_VERSION in meta else "is missing"
+        raise _bad(f'{where}["{PROTOCOL_VERSION}"] {what}')
+    if version not in supported:
+        raise unsupported_version(version, supported)
+    if CLIENT_CAPABILITIES not in meta:
+        raise _bad(f'{where}["{CLIENT_CAPABILITIES}"] is missing; {{}} declares none')
+    level = meta.get(LOG_LEVEL)
+    if LOG_LEVEL in meta and level not in get_args(LogLevel):
+        levels = ", ".join(get_args(LogLevel))
+        raise _bad(f'{where}["{LOG_LEVEL}"] must be one of {levels}')
+    raise _bad(f"{where} is invalid: {problem}")
+
+
+def _bad(text: str) -> McpError:
+    return McpError(INVALID_PARAMS, text)
