@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, Final, NoReturn, get_args
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, unsupported_version
 from erlmcp_py.protocol.jsonrpc import Request, params_as
@@ -51,9 +51,17 @@ class _Params(msgspec.Struct, frozen=True, gc=False):
 class _Members(msgspec.Struct, frozen=True):
     version: str = msgspec.field(name=PROTOCOL_VERSION)
     client_capabilities: ClientCapabilities = msgspec.field(name=CLIENT_CAPABILITIES)
-    client_info: Implementation | None = msgspec.field(name=CLIENT_INFO, default=None)
-    log_level: LogLevel | None = msgspec.field(name=LOG_LEVEL, default=None)
-    progress_token: ProgressToken | None = msgspec.field(name="progressToken", default=None)
+    client_info: Implementation | UnsetType = msgspec.field(name=CLIENT_INFO, default=UNSET)
+    log_level: LogLevel | UnsetType = msgspec.field(name=LOG_LEVEL, default=UNSET)
+    progress_token: ProgressToken | UnsetType = msgspec.field(name="progressToken", default=UNSET)
+
+
+class _EraMeta(msgspec.Struct, frozen=True, gc=False):
+    version: Raw = msgspec.field(name=PROTOCOL_VERSION, default=Raw())
+
+
+class _EraParams(msgspec.Struct, frozen=True):
+    meta: _EraMeta = msgspec.field(name="_meta", default=_EraMeta())
 
 
 class _LegacyMeta(msgspec.Struct, frozen=True, gc=False):
@@ -68,26 +76,28 @@ _members = msgspec.json.Decoder(_Members).decode
 _any = msgspec.json.Decoder().decode
 
 
-def read_meta(request: Request, supported: tuple[str, ...] = MODERN) -> ModernMeta:
+def read_meta(request: Request) -> ModernMeta:
     """The `_meta` of a modern request.
 
     Raises McpError: -32602 if it or a required member is missing or malformed, -32022 with
-    `{supported, requested}` if its version is not one of `supported`.
+    `{supported, requested}` if its version is not a modern one; `supported` then names the legacy
+    revisions too, for a client that can fall back to `initialize`.
     """
     raw = params_as(request, _Params).meta
     try:
         members = _members(raw)
     except (ValueError, RecursionError) as problem:
-        _refuse(request, raw, problem, supported)
-    if members.version not in supported:
-        raise unsupported_version(members.version, supported)
+        _refuse(request, raw, problem)
+    if members.version not in MODERN:
+        raise unsupported_version(members.version)
+    info, level, token = members.client_info, members.log_level, members.progress_token
     return ModernMeta(
-        members.version,
-        members.client_info,
-        members.client_capabilities,
-        members.log_level,
-        members.progress_token,
-        raw,
+        version=members.version,
+        client_info=None if info is UNSET else info,
+        client_capabilities=members.client_capabilities,
+        log_level=None if level is UNSET else level,
+        progress_token=None if token is UNSET else token,
+        raw=raw,
     )
 
 
@@ -95,12 +105,12 @@ def is_modern(request: Request) -> bool:
     """True if the request names a protocol version in its `_meta`: what tells the eras apart on a
     transport without headers (MCP 2026-07-28, versioning).
     """
-    try:
-        raw = params_as(request, _Params).meta
-        meta = _any(raw) if raw else None
-    except (McpError, ValueError, RecursionError):
+    if request.params is None:
         return False
-    return isinstance(meta, dict) and PROTOCOL_VERSION in meta
+    try:
+        return bool(params_as(request, _EraParams).meta.version)
+    except McpError:
+        return False
 
 
 def read_progress_token(request: Request) -> ProgressToken | None:
@@ -114,7 +124,7 @@ def read_progress_token(request: Request) -> ProgressToken | None:
     return None if meta is None else meta.progress_token
 
 
-def _refuse(request: Request, raw: Raw, problem: Exception, supported: tuple[str, ...]) -> NoReturn:
+def _refuse(request: Request, raw: Raw, problem: Exception) -> NoReturn:
     """Raise the first rung of the ladder that the request misses."""
     where = f"{request.method}: params._meta"
     if not raw:
@@ -129,8 +139,8 @@ def _refuse(request: Request, raw: Raw, problem: Exception, supported: tuple[str
     if not isinstance(version, str):
         what = "must be a string" if PROTOCOL_VERSION in meta else "is missing"
         raise _bad(f'{where}["{PROTOCOL_VERSION}"] {what}')
-    if version not in supported:
-        raise unsupported_version(version, supported)
+    if version not in MODERN:
+        raise unsupported_version(version)
     if CLIENT_CAPABILITIES not in meta:
         raise _bad(f'{where}["{CLIENT_CAPABILITIES}"] is missing; {{}} declares none')
     level = meta.get(LOG_LEVEL)
