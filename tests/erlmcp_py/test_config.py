@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from erlmcp_py import config as configuration
+from erlmcp_py.config import Config, ConfigError, load
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_toml(text: str, name: str = "node.toml") -> Path:
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write_toml
+
+
+def refused(*args, env=None, **kwargs) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(*args, env=env or {}, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_default_toml_is_the_defaults() -> None:
+    assert load(env={}) == Config()
+
+
+def test_default_toml_spells_out_every_key() -> None:
+    document = tomllib.loads(configuration.default_file().read_text(encoding="utf-8"))
+    assert document == msgspec.json.decode(msgspec.json.encode(Config()))
+
+
+def test_layers_override_in_order(write) -> None:
+    first = write("[http]\nport = 1\nhost = 'localhost'\n[node]\nname = 'a'\n", "1.toml")
+    second = write("[http]\nport = 2\n", "2.toml")
+    config = load(overlays=[first, second], env={"ERLMCP__NODE__NAME": "c"})
+    assert (config.http.port, config.http.host, config.node.name) == (2, "localhost", "c")
+    assert config.http.body_limit == Config().http.body_limit
+
+
+def test_a_list_replaces_the_one_below(write) -> None:
+    overlay = write("[[servers]]\nname = 'mine'\ntarget = 'my.module:server'\n")
+    assert [s.name for s in load(overlays=[overlay], env={}).servers] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "hint"),
+    [
+        ("[http]\nprot = 1\n", "http.prot", "http.port"),
+        ("[htttp]\nport = 1\n", "htttp", "http"),
+        ("port = 1\n", "port", "http.port"),
+        ("[health]\nmemory_warn = 0.5\n", "health.memory_warn", "health.memory_warning"),
+        (
+            "[[servers]]\nname = 'a'\ntarget = 'a:b'\ntraget = 'c:d'\n",
+            "servers.traget",
+            "servers.target",
+        ),
+    ],
+)
+def test_an_unknown_key_names_file_path_and_the_nearest_key(write, text, path, hint) -> None:
+    file = write(text)
+    assert refused(overlays=[file]) == f"{file}: {path}: no such key; did you mean {hint}?"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "problem"),
+    [
+        ("[http]\nport = '80'\n", "http.port", "Expected `int`, got `str`"),
+        ("[http]\nport = 65536\n", "http.port", "Expected `int` <= 65535"),
+        ("[health]\ncheck_interval = 0\n", "health.check_interval", "Expected `float` > 0"),
+        ("[log]\nlevel = 'loud'\n", "log.level", "Invalid enum value 'loud'"),
+        ("http = 1\n", "http", "Expected `object`, got `int`"),
+        ("[[servers]]\nname = 'a'\n", "servers[0]", "Object missing required field `target`"),
+        (
+            "[[servers]]\nname = 'a'\ntarget = 'nocolon'\n",
+            "servers[0].target",
+            "Expected `str` matching",
+        ),
+        ("[node]\nname = '../x'\n", "node.name", "Expected `str` matching regex"),
+    ],
+)
+def test_an_ill_typed_value_names_file_path_and_what_is_right(write, text, path, problem) -> None:
+    file = write(text)
+    assert refused(overlays=[file]).startswith(f"{file}: {path}: {problem}")
+
+
+def test_broken_files_are_named(write, tmp_path) -> None:
+    broken = write("[http\n")
+    assert refused(overlays=[broken]).startswith(f"{broken}: not TOML: ")
+    missing = tmp_path / "missing.toml"
+    assert refused(overlays=[missing]) == f"{missing}: cannot be read: No such file or directory"
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b"# caf\xe9")
+    assert refused(overlays=[latin]) == f"{latin}: not UTF-8 at byte 5"
+
+
+def test_environment_values_take_the_type_of_their_key() -> None:
+    config = load(
+        env={
+            "ERLMCP__HTTP__PORT": "9000",
+            "ERLMCP__HTTP__ENABLED": "true",
+            "ERLMCP__HEALTH__CHECK_INTERVAL": "1",
+            "ERLMCP__NODE__NAME": "123",
+            "ERLMCP__HTTP__ALLOWED_ORIGINS": '["https://a.example"]',
+            "ERLMCP__SERVERS": '[{name = "s", target = "m:s"}]',
+            "ERLMCP_OTHER": "not ours",
+        }
+    )
+    assert config.http.port == 9000
+    assert config.health.check_interval == 1.0
+    assert config.node.name == "123"
+    assert config.http.allowed_origins == ("https://a.example",)
+    assert [s.target for s in config.servers] == ["m:s"]
+
+
+def test_environment_errors_name_the_variable() -> None:
+    assert refused(env={"ERLMCP__HTTP__PROT": "1"}) == (
+        "environment variable ERLMCP__HTTP__PROT: no such key; did you mean ERLMCP__HTTP__PORT?"
+    )
+    assert refused(env={"ERLMCP__HTTP__PORT": "many"}) == (
+        "environment variable ERLMCP__HTTP__PORT: http.port: Expected `int`, got `str`"
+    )
+    assert refused(env={"ERLMCP__": "x"}).startswith("environment variable ERLMCP__: no such key")
+
+
+def test_a_value_cannot_smuggle_in_other_keys() -> None:
+    message = refused(env={"ERLMCP__HTTP__PORT": "1\n[node]\nname = 'x'"})
+    assert message.startswith("environment variable ERLMCP__HTTP__PORT: http.port: Expected `int`")
+
+
+def test_contradictions_between_layers_are_found_in_the_whole(write) -> None:
+    raised = write("[health]\nmemory_warning = 0.97\n", "1.toml")
+    assert refused(overlays=[raised]) == (
+        "health.memory_warning: 0.97 must be below health.memory_critical, which is 0.95"
+    )
+    both = write("[health]\nmemory_critical = 0.99\n", "2.toml")
+    assert load(overlays=[raised, both], env={}).health.memory_warning == 0.97
+
+
+def test_two_servers_cannot_share_a_name() -> None:
+    twice = '[{name="s", target="a:x"}, {name="s", target="b:x"}]'
+    assert refused(env={"ERLMCP__SERVERS": twice}).startswith(
+        "servers: two are named 's' (a:x and b:x)"
+    )
+
+
+def test_a_node_nobody_can_reach_is_refused() -> None:
+    assert "both are false" in refused(env={"ERLMCP__HTTP__ENABLED": "false"})
+
+
+@given(
+    st.text(alphabet=st.characters(codec="ascii", exclude_characters="\0="), max_size=20),
+    st.text(max_size=30),
+)
+def test_no_environment_ends_in_anything_but_a_config_or_a_config_error(key, value) -> None:
+    with contextlib.suppress(ConfigError):
+        assert isinstance(load(env={f"ERLMCP__{key}": value}), Config)
+
+
+def test_an_installed_package_finds_its_own_default_toml(tmp_path) -> None:
+    root = Path(configuration.__file__).parent.parent
+    build = f"from hatchling.build import build_wheel; print(build_wheel({str(tmp_path)!r}))"
+    wheel = run_python(build, cwd=root).splitlines()[-1]
+    zipfile.ZipFile(tmp_path / wheel).extractall(tmp_path / "site")
+
+    found = run_python(
+        "import erlmcp_py.config as c; assert c.load(env={}) == c.Config(); print(c.default_file())",
+        cwd=tmp_path / "site",
+    )
+    assert found.strip() == str(tmp_path / "site" / "erlmcp_py" / "default.toml")
+
+
+def run_python(program: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", program], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
