@@ -1,0 +1,134 @@
+"""The language between a strategy and the supervisor process: actions out, outcomes in.
+
+WHY generators: every answer of a strategy is a `Plan`, a generator that yields one action
+at a time and is sent that action's outcome. The order of stops, starts and reports (which
+is the whole point of a strategy) then reads top to bottom, and the plan still awaits
+nothing, knows no clock and touches no process: a test drives it with made-up outcomes,
+the supervisor process with real ones. A list of actions could not do it, because what
+comes after a start depends on whether it worked.
+
+=============  ====================================================  ==================
+action         asks the process to                                   outcome
+=============  ====================================================  ==================
+`Start`        run a start function                                  `StartOutcome`
+`Stop`         end these children, all signalled at once (V5)        reason per pid
+`Tell`         publish a supervisor report                           None
+`Progress`     publish a progress report                             None
+`Retry`        come back with ``retry(key)`` through its mailbox     None
+=============  ====================================================  ==================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+from .._errors import Reason
+from .spec import ChildSpec, Shutdown, StartFunction
+
+ChildPid: TypeAlias = Hashable
+"""The machine only compares pids; the process uses `Pid`, tests use short names."""
+
+Context = Literal["start_error", "child_terminated", "shutdown_error", "shutdown"]
+Offender: TypeAlias = dict[str, Any]
+
+RESTARTING: Final = "restarting"
+"""Stands for the pid of a child whose restart failed and will be tried again (V11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Call the start function of the child `id`."""
+
+    id: Hashable
+    start: StartFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """It returned a pid, and whatever came with it as `extra` (None: nothing did)."""
+
+    pid: ChildPid
+    extra: Any = None
+
+    @property
+    def answer(self) -> Any:
+        """What start_child and restart_child return: the pid, or ``(pid, extra)``."""
+        return self.pid if self.extra is None else (self.pid, self.extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """It asked to be left out (rule V3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It raised, or returned something else."""
+
+    reason: Reason
+
+
+StartOutcome: TypeAlias = Started | Ignored | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End these children; one time limit covers them all."""
+
+    pids: tuple[ChildPid, ...]
+    shutdown: Shutdown
+
+
+StopOutcome: TypeAlias = Mapping[ChildPid, Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Publish a supervisor report about `offender`."""
+
+    context: Context
+    reason: Reason
+    offender: Offender
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Publish that a child runs."""
+
+    started: Offender
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try the failed restart of `key` again, after what is already in the mailbox (V11)."""
+
+    key: Hashable
+
+
+Action: TypeAlias = Start | Stop | Tell | Progress | Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Result of a plan: the supervisor stops its children and exits with `reason`."""
+
+    reason: Reason
+
+
+Result = TypeVar("Result")
+Plan: TypeAlias = Generator[Action, Any, Result]
+
+
+def offender(spec: ChildSpec, pid: ChildPid | None, start: StartFunction | None = None) -> Offender:
+    """A child as reports show it (OTP: the offender of a supervisor report)."""
+    return {
+        "pid": pid,
+        "id": spec.id,
+        "mfargs": spec.start if start is None else start,
+        "restart_type": spec.restart,
+        "significant": spec.significant,
+        "shutdown": spec.stops_within,
+        "child_type": spec.type,
+    }
