@@ -63,10 +63,16 @@ class ElicitationCapability(Wire, frozen=True):
     url: Json | None = None
 
 
+class RootsCapability(Wire, frozen=True):
+    """Roots; `list_changed` only in the legacy era."""
+
+    list_changed: bool | None = None
+
+
 class ClientCapabilities(Wire, frozen=True):
     """What a client can be asked for."""
 
-    roots: ListChanged | None = None
+    roots: RootsCapability | None = None
     sampling: SamplingCapability | None = None
     elicitation: ElicitationCapability | None = None
     tasks: Json | None = None
