@@ -1,0 +1,179 @@
+"""The GenServer behaviour: the class that servers are subclasses of, and how one starts.
+
+A server is a class with callbacks and a state that the callbacks are given and return:
+
+    >>> import supervisors
+    >>> from supervisors import GenServer, call, cast
+    >>> class Counter(GenServer):
+    ...     def init(self, start):
+    ...         return "ok", start
+    ...     def handle_call(self, request, from_, count):
+    ...         return "reply", count, count
+    ...     def handle_cast(self, request, count):
+    ...         return "noreply", count + request
+    >>> async def main():
+    ...     counter = await Counter.start_link(40)
+    ...     cast(counter, 2)
+    ...     return await call(counter, "value")
+    >>> supervisors.run(main)
+    42
+
+Plain ``def`` callbacks make a callback process: no trio task, entered directly by callers.
+If any callback is ``async def`` the server is a task process: its callbacks may wait,
+every call to it goes through its mailbox. Callbacks return what OTP's return, as tuples
+(rules G1, G4); timeouts are seconds. Raising `Throw` is the same as returning (G3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .._cell import current_runtime
+from .._errors import Reason
+from .._pid import Pid
+from .._reports import WarningReport
+
+if TYPE_CHECKING:
+    from .._supervisor.spec import ChildSpec, Restart, Shutdown
+    from .calls import From
+
+CALLBACKS = (
+    "init",
+    "handle_call",
+    "handle_cast",
+    "handle_info",
+    "handle_continue",
+    "terminate",
+    "code_change",
+)
+
+
+class Undefined(Exception):
+    """A callback was needed that the server does not have: Erlang's undef (rule G11)."""
+
+
+class GenServer:
+    """Subclass and define callbacks; see the module's text for an example."""
+
+    is_plain: ClassVar[bool] = True
+    """Whether all callbacks are plain functions; set for every subclass."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.is_plain = not any(iscoroutinefunction(getattr(cls, c, None)) for c in CALLBACKS)
+
+    # --- callbacks --------------------------------------------------------------------
+
+    def init(self, *args: Any) -> Any:
+        """``("ok", state[, option])``, ``("stop", reason)``, ``("error", reason)`` or
+        ``"ignore"``; option: timeout in seconds, "hibernate", ("continue", term) (G1).
+        """
+        return "ok", None
+
+    def handle_call(self, request: Any, from_: From, state: Any) -> Any:
+        """``("reply", reply, state[, option])``, ``("noreply", state[, option])``,
+        ``("stop", reason, reply, state)`` or ``("stop", reason, state)`` (G4).
+        """
+        raise Undefined(f"{type(self).__qualname__} has no handle_call for {request!r}")
+
+    def handle_cast(self, request: Any, state: Any) -> Any:
+        """``("noreply", state[, option])`` or ``("stop", reason, state)``."""
+        raise Undefined(f"{type(self).__qualname__} has no handle_cast for {request!r}")
+
+    def handle_info(self, message: Any, state: Any) -> Any:
+        """As handle_cast, for every other message. A timeout arrives as ``"timeout"``."""
+        runtime = current_runtime()
+        process = self._process()
+        runtime.reports.emit(
+            WarningReport(
+                process,
+                f"{type(self).__qualname__} has no handle_info; message dropped",
+                {"message": repr(message)[:200]},
+            )
+        )
+        return "noreply", state
+
+    def handle_continue(self, term: Any, state: Any) -> Any:
+        """As handle_cast, right after the callback that asked for it (G6)."""
+        raise Undefined(f"{type(self).__qualname__} has no handle_continue for {term!r}")
+
+    def terminate(self, reason: Reason, state: Any) -> Any:
+        """Clean up; called as rule G9 says, its value is ignored."""
+
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Change what reports and `sys.get_status` show; keys stay the same (G18).
+
+        status: a dict with the keys "state", "message" and "reason".
+        """
+        return status
+
+    @staticmethod
+    def _process() -> Pid | None:
+        from .._cell import current_process
+
+        process = current_process()
+        return None if process is None else process.pid
+
+    # --- starting ---------------------------------------------------------------------
+
+    @classmethod
+    def start(
+        cls, *args: Any, name: str | None = None, timeout: float = math.inf
+    ) -> Awaitable[Pid]:
+        """Start the server unlinked; await it for the pid.
+
+        args: given to `init`. name: registered before init runs. timeout: seconds that an
+        async init may take; past it the process is killed.
+        Raises StartError with init's reason, ``("already_started", pid)`` or "timeout";
+        Ignore when init said so. The process is gone by then, its name free (G1, G2).
+        """
+        from .plain import start_plain
+        from .task import start_task
+
+        if cls.is_plain:
+            return start_plain(cls, args, name, link=False)
+        return start_task(cls, args, name, timeout, link=False)
+
+    @classmethod
+    def start_link(
+        cls, *args: Any, name: str | None = None, timeout: float = math.inf
+    ) -> Awaitable[Pid]:
+        """As `start`, linked to the calling process, which becomes the parent.
+
+        When init fails, a caller that traps exits only gets the StartError; any other
+        dies with the server, unless the reason is "normal" (OTP 26, section 1.2).
+        """
+        from .plain import start_plain
+        from .task import start_task
+
+        if cls.is_plain:
+            return start_plain(cls, args, name, link=True)
+        return start_task(cls, args, name, timeout, link=True)
+
+    @classmethod
+    def child_spec(
+        cls,
+        *args: Any,
+        id: Any = None,
+        name: str | None = None,
+        restart: Restart = "permanent",
+        shutdown: Shutdown = 5.0,
+        significant: bool = False,
+    ) -> ChildSpec:
+        """This server as a child of a supervisor; id defaults to the name, else the class."""
+        from functools import partial
+
+        from .._supervisor.spec import ChildSpec
+
+        start = cls.start_link if name is None else partial(cls.start_link, name=name)
+        return ChildSpec(
+            id=id if id is not None else name or cls.__qualname__,
+            start=(start, args),
+            restart=restart,
+            shutdown=shutdown,
+            significant=significant,
+            modules=(cls.__module__,),
+        )

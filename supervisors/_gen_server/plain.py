@@ -1,0 +1,398 @@
+"""GenServer with plain callbacks: the process that has no task.
+
+The two hot loops of the kernel live here, `drain` (mail, in order) and `enter_call`
+(direct dispatch). Both handle the one return value that nearly every message has in line
+and hand everything else to `conclude`. `tests/supervisors/gen_server` proves by property
+test that the two ways in give the same order and the same outcomes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .._callback import CallbackProcess
+from .._cell import BUDGET, cell, current_runtime, require_process, task_process
+from .._errors import Ignore, Reason, StartError, Throw, is_normal, reason_of
+from .._names import claim
+from .._pid import Pid
+from .._process import (
+    CALL,
+    EXITED,
+    IDLE,
+    RUNNABLE,
+    RUNNING,
+    WAITING,
+    Envelope,
+    Process,
+    crash_report,
+    finish,
+)
+from .._runtime import Runtime
+from . import outcome
+from .calls import NO_REPLY, From, reply
+from .reporting import error_report
+
+if TYPE_CHECKING:
+    from .behaviour import GenServer
+
+
+class PlainServer(CallbackProcess):
+    """The record of a GenServer whose callbacks are all plain functions."""
+
+    __slots__ = ("module", "state")
+
+    def __init__(self, runtime: Runtime, parent: Process | None, module: GenServer) -> None:
+        # Written out instead of chained: starting a server is a measured path.
+        runtime._ids += 1
+        pid = self.pid = Pid(runtime.node, runtime._ids, runtime.serial)
+        pid._process = self
+        pid._post = self.wake
+        self.runtime = runtime
+        self.status = RUNNING
+        self.trap_exit = False
+        self.queued = False
+        self.links = None
+        self.extras = None
+        self.exit_reason = None
+        self.box = None
+        self.batch = None
+        self.mailbox = None
+        self.messages_in = 0
+        self.started_at = perf_counter()
+        self.module = module
+        self.state: Any = None
+        if parent is None:
+            self.parent = None
+            self.ancestors = ()
+        else:
+            self.parent = parent.pid
+            self.ancestors = parent.lineage()
+        runtime.table[pid] = self
+
+    @property
+    def initial_call(self) -> str:
+        return f"{type(self.module).__module__}:{type(self.module).__qualname__}"
+
+    # --- the two ways in ----------------------------------------------------------------
+
+    def enter_call(self, request: Any, from_: From) -> Any:
+        """Run one call on the caller's stack; the process is IDLE.
+
+        Answers the reply, or NO_REPLY when the handler gave none on return.
+        """
+        self.status = RUNNING
+        self.messages_in += 1
+        previous = cell.current
+        cell.current = self
+        try:
+            value = self.module.handle_call(request, from_, self.state)
+        except BaseException as error:
+            self._crash_in_call(error, request, from_)
+            cell.current = previous
+            if self.status != EXITED:
+                self.settle()
+            if not isinstance(error, Exception):
+                raise
+            return NO_REPLY
+        if type(value) is tuple and len(value) == 3 and value[0] == "reply":
+            cell.current = previous
+            self.state = value[2]
+            if self.status == RUNNING:
+                self.status = IDLE
+            else:
+                self.settle()
+            return value[1]
+        self.conclude(outcome.read(value, is_call=True), request, from_)
+        cell.current = previous
+        if self.status != EXITED:
+            self.settle()
+        return NO_REPLY
+
+    def enter_request(self, request: Any, from_: From) -> None:
+        """As `enter_call`, for a request whose answer goes to a mailbox."""
+        value = self.enter_call(request, from_)
+        if value is not NO_REPLY:
+            reply(from_, value)
+
+    def catch_up(self) -> bool:
+        """Handle what is queued, so that a caller may enter; False if it has to queue."""
+        status = self.status
+        if self.extras is not None and self.extras.debug is not None:
+            return False
+        if status == RUNNABLE and self.queue_length() < cell.budget:
+            self.drain()
+            status = self.status
+        if status == WAITING:
+            self.cancel_timeout()
+            self.status = status = IDLE
+        return status == IDLE
+
+    def drain(self) -> None:
+        if self.status != RUNNABLE:
+            return
+        previous = cell.current
+        cell.current = self
+        self.status = RUNNING
+        state = self.state
+        handle_cast = self.module.handle_cast
+        message: Any = None
+        left = cell.budget
+        try:
+            while left > 0 and self.status == RUNNING:
+                batch = self.take_batch()
+                if batch is None:
+                    break
+                before = left
+                turn: Iterable[Any] = islice(batch, left)
+                if self.extras is not None and self.extras.debug is not None:
+                    turn = self._traced(turn, self.extras.debug)
+                for message in turn:
+                    left -= 1
+                    if type(message) is Envelope:
+                        self.state = state
+                        self.open(message)
+                        if self.status != RUNNING:
+                            break
+                        state = self.state
+                        continue
+                    value = handle_cast(message, state)
+                    try:
+                        tag, new = value
+                    except (TypeError, ValueError):
+                        tag = None
+                    if tag == "noreply":
+                        state = new
+                        continue
+                    self.state = state
+                    self.conclude(outcome.read(value, is_call=False), message)
+                    if self.status != RUNNING:
+                        break
+                    state = self.state
+                self.messages_in += before - left
+                self.state = state
+        except BaseException as error:
+            self.state = state
+            self.crash(error, message)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            cell.budget = left
+            cell.current = previous
+        if self.status != EXITED:
+            self.settle()
+
+    def _traced(
+        self, turn: Iterable[Any], debug: Callable[[tuple[Any, ...]], object]
+    ) -> Iterator[Any]:
+        for message in turn:
+            debug(("in", shown(message)))
+            yield message
+
+    # --- one message ----------------------------------------------------------------------
+
+    def open(self, envelope: Envelope) -> None:
+        """Handle what is not a cast."""
+        body = envelope.body
+        if envelope.kind == CALL:
+            value = self.module.handle_call(body, envelope.extra, self.state)
+            self.conclude(outcome.read(value, is_call=True), body, envelope.extra)
+            return
+        if envelope.kind == TIMEOUT:
+            body = "timeout"
+        elif self.trap_exit and self._is_parent_exit(envelope):
+            self.parent_exit(body[2])
+            return
+        value = self.module.handle_info(body, self.state)
+        self.conclude(outcome.read(value, is_call=False), body)
+
+    def conclude(self, result: outcome.Outcome, message: Any, from_: From | None = None) -> None:
+        """Do what a callback's return value asks for, and what follows from that (G4-G7)."""
+        while True:
+            if type(result) is outcome.Stop:
+                if not result.keep_state:
+                    self.state = result.state
+                self.stop(result.reason, message, from_ if result.replies else None, result.reply)
+                return
+            if type(result) is outcome.Answer:
+                assert from_ is not None
+                reply(from_, result.reply)
+                if self.extras is not None and self.extras.debug is not None:
+                    self.extras.debug(("out", result.reply, from_.pid))
+            self.state = result.state
+            option = result.option
+            if option is None or self.exit_reason is not None:
+                return
+            if type(option) is not tuple:
+                self._arm(option)
+                return
+            try:
+                value = self.module.handle_continue(option[1], self.state)
+            except Throw as thrown:
+                value = thrown.value
+            except Exception as error:
+                kind, reason = reason_of(error)
+                self.stop(reason, option, kind=kind)
+                return
+            result = outcome.read(value, is_call=False)
+            message = option
+            from_ = None
+
+    def _arm(self, option: float | str) -> None:
+        """Start a gen_server timeout, unless a message is there to cancel it (G7)."""
+        if isinstance(option, str) or option == math.inf or self.queue_length():
+            return
+        if option == 0:
+            envelope = Envelope()
+            envelope.kind = TIMEOUT
+            envelope.body = None
+            self.pid._post(envelope)
+            return
+        extras = self.more()
+        extras.timeout = option
+        extras.timer = self.runtime.timers.add(option, self._timeout)
+
+    def _timeout(self) -> None:
+        extras = self.more()
+        extras.timer = None
+        if self.status == WAITING:
+            self.status = IDLE
+            envelope = Envelope()
+            envelope.kind = TIMEOUT
+            envelope.body = None
+            self.wake(envelope)
+
+    # --- endings ---------------------------------------------------------------------------
+
+    def crash(self, error: BaseException, message: Any) -> None:
+        """A callback raised while `message` was handled."""
+        body, from_ = message, None
+        if type(message) is Envelope:
+            body = message.body
+            from_ = message.extra if message.kind == CALL else None
+        self._crash_in_call(error, body, from_)
+
+    def _crash_in_call(self, error: BaseException, body: Any, from_: From | None) -> None:
+        if isinstance(error, Throw):
+            self.conclude(outcome.read(error.value, is_call=from_ is not None), body, from_)
+            return
+        kind, reason = reason_of(error)
+        self.stop(reason, body, kind=kind)
+
+    def parent_exit(self, reason: Reason) -> None:
+        """EXIT from the parent of a server that traps exits: terminate, even for normal (G8)."""
+        previous, cell.current = cell.current, self
+        self.stop(reason, ("EXIT", self.parent, reason))
+        cell.current = previous
+
+    def stop(
+        self,
+        reason: Reason,
+        message: Any,
+        from_: From | None = None,
+        answer: Any = None,
+        *,
+        kind: str = "exit",
+    ) -> None:
+        """Terminate, answer the caller that is owed a reply after it (G5), report, end."""
+        try:
+            self.module.terminate(reason, self.state)
+        except Throw:
+            pass  # a throw is a return, and what terminate returns is ignored (G3)
+        except Exception as error:
+            kind, reason = reason_of(error)
+        if from_ is not None:
+            reply(from_, answer)
+        if not is_normal(reason):
+            error_report(self, self.module, self.state, message, reason)
+            crash_report(self, kind, reason)
+        finish(self, reason)
+
+
+def shown(message: Any) -> Any:
+    """A mailbox entry of a callback process as a trace shows it."""
+    if type(message) is not Envelope:
+        return ("$gen_cast", message)
+    if message.kind == CALL:
+        return ("$gen_call", message.extra.pid, message.body)
+    return "timeout" if message.kind == TIMEOUT else message.body
+
+
+async def start_plain(
+    cls: type[GenServer], args: tuple[Any, ...], name: str | None, *, link: bool
+) -> Pid:
+    """Start a server of plain callbacks: init runs here and now, as the new process."""
+    cell.budget -= 1
+    if cell.budget <= 0:
+        await trio.lowlevel.checkpoint()
+        cell.budget = BUDGET
+    parent = cell.current or task_process.get()
+    if parent is not None:
+        runtime = parent.runtime
+    elif link:
+        parent = require_process("start_link()")
+        runtime = parent.runtime
+    else:
+        runtime = current_runtime()
+    if name is not None and name in runtime.names:
+        raise StartError(("already_started", runtime.names[name]))
+    process = PlainServer(runtime, parent, cls())
+    if name is not None:
+        claim(name, process)
+    if link:
+        assert parent is not None
+        process.link_with(parent)
+    previous = cell.current
+    cell.current = process
+    kind = "exit"
+    try:
+        value = process.module.init(*args)
+        if type(value) is tuple and len(value) == 2 and value[0] == "ok":
+            process.state = value[1]
+            if process.status == RUNNING:
+                process.status = IDLE
+            else:
+                process.settle()
+            return process.pid
+        started = outcome.read_init(value)
+    except Throw as thrown:
+        started = outcome.read_init(thrown.value)
+    except Exception as error:
+        kind, reason = reason_of(error)
+        started = outcome.NotStarted(reason, reason, report=True)
+    finally:
+        cell.current = previous
+    if isinstance(started, outcome.Started):
+        cell.current = process
+        try:
+            process.conclude(outcome.Next(started.state, started.option), "init")
+        finally:
+            cell.current = previous
+        if process.status != EXITED:
+            process.settle()
+        return process.pid
+    failed_start(process, parent if link else None, started, kind)
+    if parent is not None and parent.status == EXITING:
+        await trio.lowlevel.checkpoint()
+    if started.error is None:
+        raise Ignore(f"{cls.__qualname__}.init returned 'ignore'")
+    raise StartError(started.error)
+
+
+def failed_start(
+    process: Process, parent: Process | None, failed: outcome.NotStarted, kind: str
+) -> None:
+    """End a process whose init refused, before its starter hears of it (G2).
+
+    A parent that traps exits gets no EXIT of it: the start function consumes it (OTP 26).
+    """
+    if parent is not None and parent.trap_exit:
+        process.unlink_from(parent)
+    if failed.report:
+        crash_report(process, kind, failed.reason)
+    finish(process, failed.reason)

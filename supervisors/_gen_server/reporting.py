@@ -1,0 +1,55 @@
+"""What a server that ends abnormally says about itself (rules G10, G18)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._errors import Reason, format_reason
+from .._process import Process
+from .._reports import ErrorReport, WarningReport
+
+if TYPE_CHECKING:
+    from .behaviour import GenServer
+
+
+def shown_status(
+    process: Process, module: GenServer, state: Any, message: Any, reason: Reason
+) -> dict[str, Any]:
+    """State, message and reason as the server's `format_status` wants them shown.
+
+    A `format_status` that raises or changes the keys is reported and overruled by a text
+    that shows nothing of the state: it may have been there to hide a secret.
+    """
+    status = {"state": state, "message": message, "reason": reason}
+    try:
+        shown = module.format_status(dict(status))
+        if isinstance(shown, dict) and shown.keys() == status.keys():
+            return shown
+        problem = f"must return a dict with the keys {sorted(status)}, returned {shown!r}"
+    except Exception as error:
+        problem = format_reason(error)
+    process.runtime.reports.emit(
+        WarningReport(
+            process.pid,
+            f"{type(module).__qualname__}.format_status failed: {problem}",
+        )
+    )
+    hidden = "format_status failed"
+    return {"state": hidden, "message": hidden, "reason": reason}
+
+
+def error_report(
+    process: Process, module: GenServer, state: Any, message: Any, reason: Reason
+) -> None:
+    """Emit the ErrorReport of a server that terminates."""
+    shown = shown_status(process, module, state, message, reason)
+    process.runtime.reports.emit(
+        ErrorReport(
+            pid=process.pid,
+            name=process.name,
+            behaviour=f"{type(module).__module__}:{type(module).__qualname__}",
+            message=shown["message"],
+            state=shown["state"],
+            reason=shown["reason"],
+        )
+    )

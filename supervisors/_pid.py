@@ -1,0 +1,100 @@
+"""Process identifiers and references: values that can be held, compared, sent and printed.
+
+WHY identity: a pid is hashed and compared on almost every kernel operation, so it uses
+object identity, in C. That stays correct across serialisation because a pid that leaves
+the process (pickle, a bus) is remembered weakly in `_exported`, and whatever comes back
+with the same three numbers is that very object again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import total_ordering
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from ._process import Process
+
+_PID = re.compile(r"<?(?P<node>[^<>]+)\.(?P<id>\d+)\.(?P<serial>\d+)>?")
+
+
+def drop(_message: object) -> None:
+    """Where messages to the dead go: rule P12, a send to a dead pid is silent."""
+
+
+@total_ordering
+class Pid:
+    """A process identifier, printed `<node.id.serial>`.
+
+    Attributes
+    ----------
+    node: name of the node the process lives on.
+    id: number of the process on its node, never used twice in one runtime.
+    serial: number of the runtime incarnation on that node.
+    """
+
+    __slots__ = ("__weakref__", "_post", "_process", "id", "node", "serial")
+
+    _post: Callable[[Any], None]
+    _process: Process | None
+
+    def __init__(self, node: str, id: int, serial: int) -> None:
+        self.node = node
+        self.id = id
+        self.serial = serial
+        self._process = None
+        self._post = drop
+
+    def __repr__(self) -> str:
+        return f"<{self.node}.{self.id}.{self.serial}>"
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Pid):
+            return NotImplemented
+        return (self.node, self.serial, self.id) < (other.node, other.serial, other.id)
+
+    def __reduce__(self) -> tuple[Callable[[str, int, int], Pid], tuple[str, int, int]]:
+        key = (self.node, self.id, self.serial)
+        _exported[key] = self
+        return intern_pid, key
+
+
+_exported: WeakValueDictionary[tuple[str, int, int], Pid] = WeakValueDictionary()
+
+
+def intern_pid(node: str, id: int, serial: int) -> Pid:
+    """The one Pid object for these numbers in this interpreter, made if there is none."""
+    key = (node, id, serial)
+    pid = _exported.get(key)
+    if pid is None:
+        pid = _exported[key] = Pid(node, id, serial)
+    return pid
+
+
+def split_pid(text: str) -> tuple[str, int, int]:
+    """`"<node.id.serial>"` (brackets optional) as its three parts.
+
+    Raises ValueError when the text is no pid.
+    """
+    match = _PID.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a pid; a pid looks like <node.12.0>")
+    return match["node"], int(match["id"]), int(match["serial"])
+
+
+_refs = count(1)
+
+
+class Ref:
+    """A unique reference: a monitor, a timer, a request. Compared by identity."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = next(_refs)
+
+    def __repr__(self) -> str:
+        return f"#Ref<{self.number}>"

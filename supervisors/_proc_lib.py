@@ -1,0 +1,137 @@
+"""The start protocol: start a task process and wait until it says it is ready (1.2).
+
+A process started here runs its own initialisation and then calls `init_ack`; until then
+its starter waits. If it ends first, the starter gets StartError with the reason, after
+the process is gone and its name free (OTP 26). Behaviours on task processes (supervisors,
+servers with async callbacks, listeners) are all started this way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+from outcome import Error, Value
+
+from ._cell import current_process, current_runtime, require_process
+from ._errors import Finished, Ignore, Reason, StartError
+from ._names import claim
+from ._pid import Pid
+from ._process import EXITING, Process, Watch, signal_exit
+from ._task import TaskProcess
+
+
+class Handshake(Watch):
+    """One start in progress, seen from both ends."""
+
+    __slots__ = ("error", "linked_to", "outcome", "task")
+
+    def __init__(self, linked_to: Process | None) -> None:
+        self.linked_to = linked_to
+        self.task: trio.lowlevel.Task | None = None
+        self.outcome: Value[Any] | Error | None = None
+        self.error: Exception | None = None
+
+    def settle(self, outcome: Value[Any] | Error) -> None:
+        if self.outcome is None:
+            self.outcome = outcome
+            if self.task is not None:
+                trio.lowlevel.reschedule(self.task, outcome)
+
+    def down(self, pid: Pid, reason: Reason) -> None:
+        self.settle(Error(self.error or StartError(reason)))
+
+    def before_end(self, process: TaskProcess) -> None:
+        """A parent that traps exits hears of a failed start from `start` alone (OTP 26)."""
+        parent = self.linked_to
+        if parent is not None and parent.trap_exit:
+            process.unlink_from(parent)
+
+
+async def start(
+    fn: Callable[..., Awaitable[object]],
+    *args: Any,
+    name: str | None = None,
+    link: bool = False,
+    timeout: float = math.inf,
+    label: object = None,
+    behaviour: object = None,
+) -> Any:
+    """Start ``fn(*args)`` as a process and wait for its `init_ack`.
+
+    Answers the pid, or ``(pid, extra)`` when it acknowledged with an extra. name:
+    registered before `fn` runs. behaviour: what reports and the shell show as its code.
+    Raises StartError (the reason it ended with, ``("already_started", pid)``, "timeout")
+    or Ignore.
+    """
+    parent = require_process("start_link()") if link else current_process()
+    runtime = current_runtime()
+    if name is not None and name in runtime.names:
+        raise StartError(("already_started", runtime.names[name]))
+    handshake = Handshake(parent if link else None)
+
+    def prepare(process: TaskProcess) -> None:
+        process.starting = handshake
+        process.behaviour = behaviour
+        if name is not None:
+            claim(name, process)
+        process.more().monitored_by[handshake] = handshake  # type: ignore[index]
+
+    process = TaskProcess.spawn(fn, args, label=label, link=link, prepare=prepare)
+
+    def late() -> None:
+        if handshake.outcome is None:
+            handshake.error = StartError("timeout")
+            signal_exit(process, process.pid, "kill", linked=False)
+
+    timer = None if timeout == math.inf else runtime.timers.add(timeout, late)
+
+    def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+        handshake.task = None
+        signal_exit(process, process.pid, "kill", linked=False)
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    handshake.task = trio.lowlevel.current_task()
+    try:
+        return await trio.lowlevel.wait_task_rescheduled(abort)
+    except (StartError, Ignore):
+        if parent is not None and parent.status == EXITING:
+            await trio.lowlevel.checkpoint()
+        raise
+    finally:
+        if timer is not None:
+            runtime.timers.cancel(timer)
+
+
+def _handshake(doing: str) -> tuple[TaskProcess, Handshake]:
+    process = require_process(doing)
+    if not isinstance(process, TaskProcess) or not isinstance(process.starting, Handshake):
+        raise RuntimeError(f"{doing}: this process is not being started by proc_lib.start()")
+    return process, process.starting
+
+
+def init_ack(extra: Any = None) -> None:
+    """Tell the starter that this process is ready; it goes on with the pid."""
+    process, handshake = _handshake("init_ack()")
+    process.starting = None
+    process.more().monitored_by.pop(handshake, None)  # type: ignore[call-overload]
+    handshake.settle(Value(process.pid if extra is None else (process.pid, extra)))
+
+
+def init_fail(error: Reason, exit_reason: Reason = "normal") -> None:
+    """End this process before it was ready: the starter gets StartError(error).
+
+    The process ends with `exit_reason`, without a crash report (OTP 26: ``init_fail``).
+    """
+    _, handshake = _handshake("init_fail()")
+    handshake.error = StartError(error)
+    raise Finished(exit_reason)
+
+
+def init_ignore() -> None:
+    """End this process with "normal" before it was ready: the starter gets Ignore."""
+    _, handshake = _handshake("init_ignore()")
+    handshake.error = Ignore("the process asked to be ignored")
+    raise Finished("normal")

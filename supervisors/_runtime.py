@@ -1,0 +1,185 @@
+"""The runtime: process table, names, reports, timers, run queue, one system nursery.
+
+Everything a node of processes shares. One is opened per trio run, normally by `run` or
+``async with Runtime()``; when it closes, every process that is left is killed, as when an
+Erlang node halts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import Token
+from itertools import count
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import trio
+
+from ._cell import BUDGET, active_runtime, cell
+from ._errors import Exit
+from ._pid import Pid
+from ._process import Process, signal_exit
+from ._reports import Reports, Subscriber
+from ._timers import Timers
+
+if TYPE_CHECKING:
+    from ._callback import CallbackProcess
+
+T = TypeVar("T")
+
+_serials = count()
+
+
+class Runtime:
+    """A node of processes.
+
+    node: its name, part of every pid. Use as ``async with Runtime() as runtime:``; inside,
+    `spawn`, `GenServer.start` and the rest find it by themselves.
+    """
+
+    def __init__(self, node: str = "node") -> None:
+        self.node = node
+        self.serial = next(_serials)
+        self.table: dict[Pid, Process] = {}
+        self.names: dict[str, Pid] = {}
+        self.reports = Reports()
+        self.timers = Timers()
+        self.queue: deque[CallbackProcess] = deque()
+        self.exit_stop: Callable[[], None] | None = None
+        self._ids = 0
+        self._parked = False
+        self._scheduler: trio.lowlevel.Task | None = None
+        self._nursery_manager: Any = None
+        self._nursery: trio.Nursery | None = None
+        self._token: Token[Runtime | None] | None = None
+
+    # --- life -----------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._nursery_manager is not None:
+            raise RuntimeError("a Runtime can be opened once; make a new one")
+        self._nursery_manager = trio.open_nursery(strict_exception_groups=True)
+        nursery = await self._nursery_manager.__aenter__()
+        self._nursery = nursery
+        self._token = active_runtime.set(self)
+        nursery.start_soon(self._schedule, name="supervisors scheduler")
+        nursery.start_soon(self.timers.run, name="supervisors timers")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        assert self._nursery is not None and self._token is not None
+        active_runtime.reset(self._token)
+        for pid in list(self.table):
+            if pid._process is not None:
+                signal_exit(pid._process, pid, "kill", linked=False)
+        self._nursery.cancel_scope.cancel()
+        result: bool | None = await self._nursery_manager.__aexit__(kind, error, trace)
+        return result
+
+    # --- what the kernel's other modules use ------------------------------------------
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """The system nursery; RuntimeError when the runtime is not open."""
+        if self._nursery is None:
+            raise RuntimeError("this Runtime is not open; use `async with Runtime():`")
+        return self._nursery
+
+    def new_pid(self) -> Pid:
+        self._ids += 1
+        return Pid(self.node, self._ids, self.serial)
+
+    def enqueue(self, process: CallbackProcess) -> None:
+        """Put a callback process with mail into the run queue; wake the scheduler once."""
+        self.queue.append(process)
+        if self._parked:
+            self._parked = False
+            assert self._scheduler is not None
+            trio.lowlevel.reschedule(self._scheduler)
+
+    async def _schedule(self) -> None:
+        """Run callback processes, each for at most what is left of the budget (P17)."""
+        self._scheduler = trio.lowlevel.current_task()
+        queue = self.queue
+        while True:
+            while queue:
+                process = queue.popleft()
+                process.queued = False
+                process.drain()
+                if cell.budget <= 0:
+                    await trio.lowlevel.checkpoint()
+                    cell.budget = BUDGET
+            self._parked = True
+            try:
+                await trio.lowlevel.wait_task_rescheduled(_abort)
+            finally:
+                self._parked = False
+            cell.budget = BUDGET
+
+    # --- what everybody may ask ---------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds on trio's clock: virtual under a MockClock."""
+        return trio.current_time()
+
+    def processes(self) -> list[Pid]:
+        """The pids of all live processes, oldest first."""
+        return [pid for pid, process in self.table.items() if process.alive]
+
+    def find(self, node: str, id: int, serial: int) -> Pid | None:
+        """The pid of a live process from its numbers, None when there is none."""
+        for pid in self.table:
+            if pid.id == id and pid.serial == serial and pid.node == node:
+                return pid
+        return None
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Get every report from now on: see `supervisors.Report`; answers how to stop."""
+        return self.reports.subscribe(subscriber)
+
+
+def _abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+    return trio.lowlevel.Abort.SUCCEEDED
+
+
+def run(
+    async_fn: Callable[..., Awaitable[T]],
+    *args: Any,
+    node: str = "node",
+    clock: trio.abc.Clock | None = None,
+) -> T:
+    """``trio.run`` with a runtime open and `async_fn` running as its first process.
+
+    Returns what it returns. Raises `Exit` when the process was ended by a signal, and
+    whatever it raised itself. Every other process is killed when it is done.
+    """
+
+    async def main() -> T:
+        from ._task import TaskProcess
+
+        async with Runtime(node):
+            done = trio.Event()
+            box: list[T] = []
+            failed: list[BaseException] = []
+
+            async def first() -> None:
+                try:
+                    box.append(await async_fn(*args))
+                except Exception as error:
+                    failed.append(error)
+
+            process = TaskProcess.spawn(first, (), label="main", on_end=done.set)
+            await done.wait()
+            if failed:
+                raise failed[0]
+            if not box:
+                raise Exit(process.exit_reason)
+            return box[0]
+
+    return trio.run(main, clock=clock)
