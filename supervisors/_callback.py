@@ -59,8 +59,9 @@ class CallbackProcess(Process):
 
     # --- mail -------------------------------------------------------------------------
 
-    def wake(self, message: Any) -> None:
-        """`pid._post` of an idle process, and of one entered directly by a caller."""
+    def __call__(self, message: Any) -> None:
+        """Take a message while idle, or while a caller is inside: `pid._post` is the record
+        itself then, which saves every idle process a bound method."""
         mailbox = self.mailbox
         if mailbox is None:
             mailbox = self.mailbox = [message]
@@ -152,7 +153,7 @@ class CallbackProcess(Process):
         else:
             self.box = self.batch = self.mailbox = None
             self.status = WAITING if extras is not None and extras.timer is not None else IDLE
-            self.pid._post = self.wake
+            self.pid._post = self
 
     def cancel_timeout(self) -> None:
         """Forget a running gen_server timeout (rule G7: any message cancels it)."""

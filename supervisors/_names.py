@@ -27,7 +27,7 @@ def register(name: str, pid: Pid) -> None:
     Raises BadArg when the name is taken, empty or ``"undefined"``, or when the process is
     dead or has a name already (rule P13).
     """
-    if not isinstance(name, str) or not name or name == "undefined":
+    if not name or name == "undefined":
         raise BadArg(f"{name!r} is no name; a name is a non-empty string, not 'undefined'")
     process = pid._process
     if process is None or not process.alive:

@@ -123,7 +123,7 @@ class Reports:
                 subscriber(report)
             except Exception as error:
                 self._subscribers = tuple(s for s in self._subscribers if s is not subscriber)
-                print(f"supervisors: report subscriber removed: {error!r}", file=sys.stderr)
+                sys.stderr.write(f"supervisors: report subscriber removed: {error!r}\n")
                 self.emit(
                     WarningReport(
                         report.pid,

@@ -73,7 +73,8 @@ class Runtime:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool | None:
-        assert self._nursery is not None and self._token is not None
+        assert self._nursery is not None
+        assert self._token is not None
         active_runtime.reset(self._token)
         for pid in list(self.table):
             if pid._process is not None:
@@ -160,9 +161,9 @@ def run(
     whatever it raised itself. Every other process is killed when it is done.
     """
 
-    async def main() -> T:
-        from ._task import TaskProcess
+    from ._task import TaskProcess  # it needs this module
 
+    async def main() -> T:
         async with Runtime(node):
             done = trio.Event()
             box: list[T] = []

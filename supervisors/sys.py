@@ -88,7 +88,8 @@ def _guarded(serve: Callable[[Process], Any], process: Process) -> Any:
 def _state(process: Process) -> Any:
     if isinstance(process, PlainServer):
         return process.state
-    assert isinstance(process, TaskProcess) and process.sys is not None
+    assert isinstance(process, TaskProcess)
+    assert process.sys is not None
     return process.sys.get_state()
 
 
@@ -111,7 +112,8 @@ async def replace_state(server: Pid | str, fn: Callable[[Any], Any], timeout: fl
         if isinstance(process, PlainServer):
             process.state = state
         else:
-            assert isinstance(process, TaskProcess) and process.sys is not None
+            assert isinstance(process, TaskProcess)
+            assert process.sys is not None
             process.sys.replace_state(state)
         return state
 

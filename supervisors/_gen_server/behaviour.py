@@ -20,7 +20,9 @@ A server is a class with callbacks and a state that the callbacks are given and 
 
 Plain ``def`` callbacks make a callback process: no trio task, entered directly by callers.
 If any callback is ``async def`` the server is a task process: its callbacks may wait,
-every call to it goes through its mailbox. Callbacks return what OTP's return, as tuples
+every call to it goes through its mailbox. The class is the callback module: all processes
+of it share one instance, which cannot be assigned to; what a server knows is the state its
+callbacks return, where a crash, `sys.get_state` and a code change find it. Callbacks return what OTP's return, as tuples
 (rules G1, G4); timeouts are seconds. Raising `Throw` is the same as returning (G3).
 """
 
@@ -28,16 +30,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._cell import current_runtime
+from .._cell import current_process, current_runtime
 from .._errors import Reason
 from .._pid import Pid
 from .._reports import WarningReport
+from .._supervisor.spec import ChildSpec, Restart, Shutdown
+from .plain import start_plain
+from .task import start_task
 
 if TYPE_CHECKING:
-    from .._supervisor.spec import ChildSpec, Restart, Shutdown
     from .calls import From
 
 CALLBACKS = (
@@ -60,10 +65,19 @@ class GenServer:
 
     is_plain: ClassVar[bool] = True
     """Whether all callbacks are plain functions; set for every subclass."""
+    module: ClassVar[GenServer]
+    """The one instance the callbacks are called on."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.is_plain = not any(iscoroutinefunction(getattr(cls, c, None)) for c in CALLBACKS)
+        cls.module = cls()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"{type(self).__qualname__}.{name} cannot be assigned: a server keeps what it "
+            "knows in the state its callbacks return, not on self"
+        )
 
     # --- callbacks --------------------------------------------------------------------
 
@@ -112,8 +126,6 @@ class GenServer:
 
     @staticmethod
     def _process() -> Pid | None:
-        from .._cell import current_process
-
         process = current_process()
         return None if process is None else process.pid
 
@@ -130,9 +142,6 @@ class GenServer:
         Raises StartError with init's reason, ``("already_started", pid)`` or "timeout";
         Ignore when init said so. The process is gone by then, its name free (G1, G2).
         """
-        from .plain import start_plain
-        from .task import start_task
-
         if cls.is_plain:
             return start_plain(cls, args, name, link=False)
         return start_task(cls, args, name, timeout, link=False)
@@ -146,9 +155,6 @@ class GenServer:
         When init fails, a caller that traps exits only gets the StartError; any other
         dies with the server, unless the reason is "normal" (OTP 26, section 1.2).
         """
-        from .plain import start_plain
-        from .task import start_task
-
         if cls.is_plain:
             return start_plain(cls, args, name, link=True)
         return start_task(cls, args, name, timeout, link=True)
@@ -164,10 +170,6 @@ class GenServer:
         significant: bool = False,
     ) -> ChildSpec:
         """This server as a child of a supervisor; id defaults to the name, else the class."""
-        from functools import partial
-
-        from .._supervisor.spec import ChildSpec
-
         start = cls.start_link if name is None else partial(cls.start_link, name=name)
         return ChildSpec(
             id=id if id is not None else name or cls.__qualname__,

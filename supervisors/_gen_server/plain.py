@@ -24,9 +24,11 @@ from .._pid import Pid
 from .._process import (
     CALL,
     EXITED,
+    EXITING,
     IDLE,
     RUNNABLE,
     RUNNING,
+    TIMEOUT,
     WAITING,
     Envelope,
     Process,
@@ -52,7 +54,7 @@ class PlainServer(CallbackProcess):
         runtime._ids += 1
         pid = self.pid = Pid(runtime.node, runtime._ids, runtime.serial)
         pid._process = self
-        pid._post = self.wake
+        pid._post = self
         self.runtime = runtime
         self.status = RUNNING
         self.trap_exit = False
@@ -72,7 +74,12 @@ class PlainServer(CallbackProcess):
             self.ancestors = ()
         else:
             self.parent = parent.pid
-            self.ancestors = parent.lineage()
+            extras = parent.extras
+            self.ancestors = (
+                parent.lineage()
+                if extras is None or extras.children_ancestors is None
+                else extras.children_ancestors
+            )
         runtime.table[pid] = self
 
     @property
@@ -214,12 +221,12 @@ class PlainServer(CallbackProcess):
     def conclude(self, result: outcome.Outcome, message: Any, from_: From | None = None) -> None:
         """Do what a callback's return value asks for, and what follows from that (G4-G7)."""
         while True:
-            if type(result) is outcome.Stop:
+            if isinstance(result, outcome.Stop):
                 if not result.keep_state:
                     self.state = result.state
                 self.stop(result.reason, message, from_ if result.replies else None, result.reply)
                 return
-            if type(result) is outcome.Answer:
+            if isinstance(result, outcome.Answer):
                 assert from_ is not None
                 reply(from_, result.reply)
                 if self.extras is not None and self.extras.debug is not None:
@@ -265,7 +272,7 @@ class PlainServer(CallbackProcess):
             envelope = Envelope()
             envelope.kind = TIMEOUT
             envelope.body = None
-            self.wake(envelope)
+            self(envelope)
 
     # --- endings ---------------------------------------------------------------------------
 
@@ -341,7 +348,7 @@ async def start_plain(
         runtime = current_runtime()
     if name is not None and name in runtime.names:
         raise StartError(("already_started", runtime.names[name]))
-    process = PlainServer(runtime, parent, cls())
+    process = PlainServer(runtime, parent, cls.module)
     if name is not None:
         claim(name, process)
     if link:

@@ -22,7 +22,7 @@ def shown_status(
     """
     status = {"state": state, "message": message, "reason": reason}
     try:
-        shown = module.format_status(dict(status))
+        shown: object = module.format_status(dict(status))
         if isinstance(shown, dict) and shown.keys() == status.keys():
             return shown
         problem = f"must return a dict with the keys {sorted(status)}, returned {shown!r}"

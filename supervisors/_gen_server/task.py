@@ -91,7 +91,7 @@ class TaskServer:
             if type(message) is tuple and message:
                 if message[0] == "$gen_call" and len(message) == 3:
                     _, from_, body = message
-                    value = module.handle_call(body, from_, self.state)  # type: ignore[arg-type]
+                    value = module.handle_call(body, from_, self.state)
                 elif message[0] == "$gen_cast" and len(message) == 2:
                     body = message[1]
                     value = module.handle_cast(body, self.state)
@@ -181,6 +181,6 @@ async def start_task(
 ) -> Pid:
     """Start a server with async callbacks and wait for its init."""
     pid: Pid = await _proc_lib.start(
-        _serve, cls(), args, name=name, link=link, timeout=timeout, behaviour=cls
+        _serve, cls.module, args, name=name, link=link, timeout=timeout, behaviour=cls
     )
     return pid
