@@ -48,6 +48,20 @@ from ._signals import (
     unlink,
     yield_,
 )
+from ._supervisor.administration import (
+    count_children,
+    delete_child,
+    get_childspec,
+    restart_child,
+    start_child,
+    terminate_child,
+    which_children,
+)
+from ._supervisor.answers import ChildCounts, ChildInfo
+from ._supervisor.behaviour import Supervisor
+from ._supervisor.errors import SupervisorError
+from ._supervisor.process import SupervisorState
+from ._supervisor.spec import ChildSpec, SupFlags, check_childspecs
 from ._task import receive, spawn, spawn_link, spawn_monitor
 from ._timers import TimerRef
 
@@ -56,6 +70,9 @@ exit = exit_signal
 __all__ = [
     "BadArg",
     "CallExit",
+    "ChildCounts",
+    "ChildInfo",
+    "ChildSpec",
     "CrashReport",
     "ErrorReport",
     "Exit",
@@ -72,7 +89,11 @@ __all__ = [
     "Runtime",
     "Stack",
     "StartError",
+    "SupFlags",
+    "Supervisor",
+    "SupervisorError",
     "SupervisorReport",
+    "SupervisorState",
     "Throw",
     "TimerRef",
     "Undefined",
@@ -81,11 +102,15 @@ __all__ = [
     "call",
     "cancel_timer",
     "cast",
+    "check_childspecs",
+    "count_children",
     "current_runtime",
+    "delete_child",
     "demonitor",
     "exit",
     "exit_signal",
     "format_reason",
+    "get_childspec",
     "is_alive",
     "is_normal",
     "link",
@@ -96,6 +121,7 @@ __all__ = [
     "register",
     "registered",
     "reply",
+    "restart_child",
     "run",
     "self",
     "send",
@@ -106,11 +132,14 @@ __all__ = [
     "spawn_link",
     "spawn_monitor",
     "split_pid",
+    "start_child",
     "stop",
     "sys",
+    "terminate_child",
     "trap_exit",
     "unlink",
     "unregister",
     "whereis",
+    "which_children",
     "yield_",
 ]

@@ -47,15 +47,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """It returned a pid, and whatever came with it as `extra` (None: nothing did)."""
+    """It returned a pid. answer: what it returned in full, the pid or ``(pid, extra)``."""
 
     pid: ChildPid
-    extra: Any = None
-
-    @property
-    def answer(self) -> Any:
-        """What start_child and restart_child return: the pid, or ``(pid, extra)``."""
-        return self.pid if self.extra is None else (self.pid, self.extra)
+    answer: Any
 
 
 @dataclass(frozen=True, slots=True)

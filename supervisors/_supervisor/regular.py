@@ -8,10 +8,11 @@ as calls, actions go out through the `Plan` each returns.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from .._errors import Reason, is_normal
+from .answers import ChildCounts, ChildInfo
 from .children import Child, Children
 from .errors import SupervisorError
 from .intensity import RestartWindow
@@ -201,9 +202,16 @@ class Regular(ABC):
         """The spec with its defaults. Raises `SupervisorError("not_found")`."""
         return self._known(id).spec
 
-    def listing(self) -> list[tuple[Hashable, ChildPid | None, ChildSpec]]:
-        """``(id, pid, spec)`` of every child, newest first."""
-        return [(child.spec.id, child.pid, child.spec) for child in reversed(self.children)]
+    def which_children(self) -> list[ChildInfo]:
+        """Every child, newest first."""
+        return [ChildInfo.of(c.spec.id, c.pid, c.spec) for c in reversed(self.children)]
+
+    def count_children(self, alive: Callable[[ChildPid], bool]) -> ChildCounts:
+        """The counts; `alive` tells whether a process is there just now."""
+        active = sum(child.running and alive(child.pid) for child in self.children)
+        supervisors = sum(child.spec.type == "supervisor" for child in self.children)
+        specs = len(self.children)
+        return ChildCounts(specs, active, supervisors, specs - supervisors)
 
     def _runs(self, child: Child, outcome: Started) -> Plan[Any]:
         self.children.set_pid(child, outcome.pid)

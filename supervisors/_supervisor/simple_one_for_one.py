@@ -8,10 +8,11 @@ one of them costs the same however many there are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from .._errors import Reason, format_reason, is_normal
+from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
 from .intensity import RestartWindow
 from .plan import (
@@ -166,9 +167,15 @@ class SimpleOneForOne:
             return self.spec
         raise SupervisorError("not_found")
 
-    def listing(self) -> list[tuple[Hashable, ChildPid | None, ChildSpec]]:
-        """``(None, pid, spec)`` of every child, newest first."""
-        rows: list[tuple[Hashable, ChildPid | None, ChildSpec]]
-        rows = [(None, RESTARTING, self.spec) for _ in self._restarting]
-        rows.extend((None, pid, self.spec) for pid in reversed(self._live))
-        return rows
+    def which_children(self) -> list[ChildInfo]:
+        """Every child, those with a pending restart first, then newest first."""
+        pids = [*(RESTARTING for _ in self._restarting), *reversed(self._live)]
+        return [ChildInfo.of(None, pid, self.spec) for pid in pids]
+
+    def count_children(self, _alive: Callable[[ChildPid], bool]) -> ChildCounts:
+        """The counts; whether the processes are alive is not looked at (OTP)."""
+        active = len(self._live)
+        total = active + len(self._restarting)
+        if self.spec.type == "supervisor":
+            return ChildCounts(1, active, total, 0)
+        return ChildCounts(1, active, 0, total)

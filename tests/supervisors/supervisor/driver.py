@@ -76,7 +76,7 @@ class Driver:
 
     def pids(self) -> dict[object, object]:
         """id -> pid of every child, oldest first."""
-        return {id: pid for id, pid, _ in reversed(self.machine.listing())}
+        return {child.id: child.pid for child in reversed(self.machine.which_children())}
 
     def _perform(self, action: object) -> Any:
         match action:
@@ -90,7 +90,8 @@ class Driver:
                 if what != "ok":
                     return Failed(what)
                 self._incarnations[id] += 1
-                return Started(f"{id}#{self._incarnations[id]}")
+                pid = f"{id}#{self._incarnations[id]}"
+                return Started(pid, pid)
             case Stop(pids, shutdown):
                 self.trace.append("stop " + " ".join(str(pid) for pid in pids))
                 right = "killed" if shutdown == "brutal_kill" else "shutdown"

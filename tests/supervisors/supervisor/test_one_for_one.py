@@ -227,7 +227,7 @@ def test_terminate_child_keeps_the_spec_except_a_temporary_one() -> None:
 
 def test_listing_is_newest_first() -> None:
     driver = booted("abc")
-    assert [id for id, _, _ in driver.machine.listing()] == ["c", "b", "a"]
+    assert [child.id for child in driver.machine.which_children()] == ["c", "b", "a"]
 
 
 def significant(id: str, restart: str = "transient") -> Any:

@@ -29,7 +29,7 @@ def refusal(driver: Driver, plan: Any) -> object:
 
 
 def pids(driver: Driver) -> list[object]:
-    return [pid for _, pid, _ in driver.machine.listing()]
+    return [child.pid for child in driver.machine.which_children()]
 
 
 def test_nothing_starts_at_first_and_arguments_are_appended() -> None:

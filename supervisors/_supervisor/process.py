@@ -1,0 +1,236 @@
+"""The supervisor process: carries out what its machine plans and answers administration.
+
+A task process that traps exits. Everything it decides is decided in the machine
+(`regular`, `simple_one_for_one`); here are only the mailbox, the clock and the hands.
+While a plan is carried out nothing else is served (rule V18); a failed restart is not
+tried again in a loop but through a cast to itself, so that calls and a shutdown get their
+turn in between (V11).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import trio
+
+from .. import _proc_lib
+from .._cell import task_process
+from .._errors import Finished, Reason
+from .._gen_server.calls import From, cast, reply
+from .._pid import Pid
+from .._process import crash_report
+from .._reports import ProgressReport, SupervisorReport, WarningReport
+from .._signals import is_alive
+from .._task import TaskProcess, Terminate
+from .answers import ChildInfo
+from .errors import SupervisorError
+from .machine import Machine, machine
+from .plan import Action, Halt, Plan, Progress, Retry, Start, Stop, Tell
+from .simple_one_for_one import SimpleOneForOne
+from .spec import SupFlags
+from .starting import call_start
+from .stopping import stop_children
+
+if TYPE_CHECKING:
+    from .behaviour import Supervisor
+
+TRY_AGAIN = "try_again_restart"
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorState:
+    """What `sys.get_state` shows of a supervisor.
+
+    module: the class whose `init` it was started from. flags: as that returned them.
+    children: newest first. restarts: attempts that count towards the intensity, as far as
+    they have not been forgotten at the last attempt.
+    """
+
+    module: str
+    flags: SupFlags
+    children: tuple[ChildInfo, ...]
+    restarts: int
+
+
+class SupervisorProcess:
+    """One running supervisor."""
+
+    __slots__ = ("machine", "module", "process")
+
+    machine: Machine
+
+    def __init__(self, process: TaskProcess, module: Supervisor) -> None:
+        self.process = process
+        self.module = module
+
+    # --- supervisors.sys --------------------------------------------------------------
+
+    def get_state(self) -> SupervisorState:
+        return SupervisorState(
+            module=self.process.initial_call,
+            flags=self.machine.flags,
+            children=tuple(self.machine.which_children()),
+            restarts=len(self.machine.window),
+        )
+
+    def replace_state(self, state: Any) -> NoReturn:
+        raise TypeError(
+            "the state of a supervisor cannot be replaced; "
+            "use start_child, terminate_child and delete_child"
+        )
+
+    # --- life -------------------------------------------------------------------------
+
+    async def run(self, args: tuple[Any, ...]) -> None:
+        """Start the children, acknowledge, then serve until the end (V1, V2)."""
+        self.process.trap_exit = True
+        await self._boot(self.module.init(*args))
+        self.process.sys = self
+        _proc_lib.init_ack()
+        while True:
+            await self._handle(await self.process.next_message())
+
+    async def _boot(self, wanted: Any) -> None:
+        if wanted == "ignore":
+            _proc_lib.init_ignore()
+        if not (isinstance(wanted, tuple) and len(wanted) == 2):
+            self._fail(("bad_return", (type(self.module).__qualname__, "init", wanted)))
+        try:
+            self.machine = machine(*wanted)
+        except SupervisorError as fault:
+            self._fail(fault.reason)
+        failure = await self._carry_out(self.machine.boot())
+        if failure is not None:
+            self._fail(("shutdown", failure))
+
+    def _fail(self, reason: Reason) -> NoReturn:
+        crash_report(self.process, "exit", reason)
+        _proc_lib.init_fail(reason, reason)
+        raise AssertionError("init_fail ends the process")
+
+    async def _terminate(self, reason: Reason) -> NoReturn:
+        await self._carry_out(self.machine.stop_all())
+        crash_report(self.process, "exit", reason)
+        raise Finished(reason)
+
+    # --- messages ---------------------------------------------------------------------
+
+    async def _handle(self, message: Any) -> None:
+        if self.process.is_parent_exit(message):
+            await self._terminate(message[2])
+        match message:
+            case ("EXIT", pid, reason):
+                now = self.process.runtime.now()
+                await self._heed(self.machine.exited(pid, reason, now))
+            case ("$gen_call", from_, request):
+                await self._answer(from_, request)
+            case ("$gen_cast", (tag, key)) if tag == TRY_AGAIN:
+                await trio.lowlevel.checkpoint()  # callers may want to get a word in
+                await self._heed(self.machine.retry(key, self.process.runtime.now()))
+            case Terminate(reason=reason):
+                await self._terminate(reason)
+            case _:
+                self._emit_odd(message)
+
+    async def _heed(self, plan: Plan[Halt | None]) -> None:
+        verdict = await self._carry_out(plan)
+        if verdict is not None:
+            await self._terminate(verdict.reason)
+
+    async def _answer(self, from_: From, request: Any) -> None:
+        answer: tuple[str, Any]
+        try:
+            answer = "ok", await self._administer(request)
+        except SupervisorError as refused:
+            answer = "error", refused.reason
+        reply(from_, answer)
+        extras = self.process.extras
+        if extras is not None and extras.debug is not None:
+            extras.debug(("out", answer, from_.pid))
+
+    async def _administer(self, request: Any) -> Any:
+        match request:
+            case ("start_child", term):
+                return await self._carry_out(self.machine.start_child(term))
+            case ("terminate_child", child):
+                return await self._terminate_child(child)
+            case ("restart_child", id):
+                return await self._carry_out(self.machine.restart_child(id))
+            case ("delete_child", id):
+                return self.machine.delete_child(id)
+            case ("get_childspec", child):
+                if isinstance(self.machine, SimpleOneForOne) and not isinstance(child, Pid):
+                    raise SupervisorError("not_found")
+                return self.machine.get_childspec(child)
+            case "which_children":
+                return self.machine.which_children()
+            case "count_children":
+                return self.machine.count_children(_alive)
+        self._emit_odd(request)
+        raise SupervisorError(("unknown_request", request))
+
+    async def _terminate_child(self, child: Any) -> None:
+        """By id, or by pid for simple_one_for_one, where a dead pid is no error."""
+        if not isinstance(self.machine, SimpleOneForOne):
+            await self._carry_out(self.machine.terminate_child(child))
+            return
+        if not isinstance(child, Pid):
+            raise SupervisorError("simple_one_for_one")
+        try:
+            await self._carry_out(self.machine.terminate_child(child))
+        except SupervisorError:
+            if is_alive(child):
+                raise
+
+    # --- carrying out -----------------------------------------------------------------
+
+    async def _carry_out(self, plan: Plan[Any]) -> Any:
+        """Do what the plan asks, one action after the other; its result."""
+        outcome: Any = None
+        while True:
+            try:
+                action = plan.send(outcome)
+            except StopIteration as end:
+                return end.value
+            outcome = await self._do(action)
+
+    async def _do(self, action: Action) -> Any:
+        process = self.process
+        match action:
+            case Start(start=start):
+                return await call_start(start)
+            case Stop(pids=pids, shutdown=shutdown):
+                return await stop_children(pids, shutdown)  # type: ignore[arg-type]
+            case Tell(context=context, reason=reason, offender=offender):
+                name = process.name or process.pid
+                process.runtime.reports.emit(
+                    SupervisorReport(process.pid, name, context, reason, offender)
+                )
+            case Progress(started=started):
+                name = process.name or process.pid
+                process.runtime.reports.emit(ProgressReport(process.pid, name, started))
+            case Retry(key=key):
+                cast(process.pid, (TRY_AGAIN, key))
+        return None
+
+    def _emit_odd(self, message: Any) -> None:
+        """V15: what is for nobody is reported and dropped."""
+        self.process.runtime.reports.emit(
+            WarningReport(
+                self.process.pid,
+                "a supervisor got a message it does not know; dropped",
+                {"message": repr(message)[:200]},
+            )
+        )
+
+
+def _alive(pid: Any) -> bool:
+    return isinstance(pid, Pid) and is_alive(pid)
+
+
+async def serve(module: Supervisor, args: tuple[Any, ...]) -> None:
+    """The life of a supervisor process, to be run by `proc_lib.start`."""
+    process = task_process.get()
+    assert process is not None, "serve() runs in a process of its own"
+    await SupervisorProcess(process, module).run(args)
