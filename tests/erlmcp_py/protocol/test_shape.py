@@ -184,6 +184,13 @@ def test_every_result_is_valid_in_every_revision(
 
 
 @given(results)
+def test_what_is_written_is_read_again(result: mcp.Result) -> None:
+    encoded = msgspec.json.encode(result)
+    back = msgspec.json.decode(encoded, type=type(result))
+    assert json.loads(msgspec.json.encode(back)) == json.loads(encoded)
+
+
+@given(results)
 def test_the_latest_revision_says_everything(result: mcp.Result) -> None:
     fitted = json.loads(msgspec.json.encode(fit(result, LATEST)))
     whole = json.loads(msgspec.json.encode(result))
