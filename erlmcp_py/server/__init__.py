@@ -1,0 +1,38 @@
+"""Servers written in Python: declare with `Server`, run by `ServerProcess`.
+
+What a user's module needs is importable from here.
+"""
+
+from erlmcp_py.protocol.content import (
+    AudioContent,
+    EmbeddedResource,
+    ImageContent,
+    ResourceContents,
+    ResourceLink,
+    TextContent,
+)
+from erlmcp_py.protocol.prompts import PromptMessage
+from erlmcp_py.protocol.tools import CallToolResult, ToolAnnotations
+from erlmcp_py.server.context import Context
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.errors import CallEnded, ResourceNotFound, ToolError
+from erlmcp_py.server.results import audio, image
+
+__all__ = [
+    "AudioContent",
+    "CallEnded",
+    "CallToolResult",
+    "Context",
+    "EmbeddedResource",
+    "ImageContent",
+    "PromptMessage",
+    "ResourceContents",
+    "ResourceLink",
+    "ResourceNotFound",
+    "Server",
+    "TextContent",
+    "ToolAnnotations",
+    "ToolError",
+    "audio",
+    "image",
+]

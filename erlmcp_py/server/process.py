@@ -1,0 +1,328 @@
+"""The process that gives a `Server` its life: requests come in, handlers run, answers go out.
+
+Its callbacks are plain, so a transport's `call` runs them on its own stack (docs/architecture: the
+way of a message); a plain handler runs there too, and the whole of a quick tool call costs no task
+switch. Handlers that wait get a process each, linked to the server and bounded by a timer. Nothing
+a handler does can reach further than its own call:
+
+- it raises: inline, the exception is caught, reported and answered; in a process, that process
+  crashes, which is reported by the kernel, and its exit signal makes the answer;
+- it hangs: the timer kills its process. A thread cannot be killed; it is abandoned, and keeps its
+  place among the server's threads until it ends, so that hanging threads cannot pile up unseen;
+- its caller loses interest: `Cancel` kills its process.
+
+An inline handler that never returns holds the whole loop; only the watchdog can see it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+import trio
+
+import supervisors
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError
+from erlmcp_py.protocol.jsonrpc import (
+    ErrorResponse,
+    Request,
+    RequestId,
+    Response,
+    error_response,
+    raw,
+)
+from erlmcp_py.protocol.shape import shape_result
+from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.failures import answer_to, crashed, describe_reason, is_meant, timed_out
+from erlmcp_py.server.methods import Call, ToolRefused, negotiated_version, plan
+from erlmcp_py.server.results import tool_failure
+from erlmcp_py.server.scope import Scope
+from erlmcp_py.server.statistics import CallStatistics, ServerStatistics
+from supervisors import GenServer, Pid, TimerRef
+
+MAX_THREADS = 40
+"""Threads that the handlers of one server may hold at a time; a call waits for its turn."""
+
+Answer = Response | ErrorResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Request to a server process: answer this. The reply is a `Response` or `ErrorResponse`."""
+
+    request: Request
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cast to a server process: stop the call that was dispatched with this key, if it runs.
+
+    The waiting caller gets an `ErrorResponse` that must not be sent on (MCP, cancellation).
+    """
+
+    key: tuple[Pid, RequestId]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a request process tells the server when its handler is through."""
+
+    pid: Pid
+    value: Result | Exception
+
+
+@dataclass(frozen=True, slots=True)
+class _Expired:
+    """The timer of a request process has run out."""
+
+    pid: Pid
+
+
+@dataclass(slots=True)
+class _Running:
+    """A call that has a process."""
+
+    call: Call
+    request: Request
+    scope: Scope
+    caller: Any
+    counters: CallStatistics
+    timer: TimerRef | None
+
+
+@dataclass(slots=True)
+class ServerState:
+    """All that a server process knows; see `ServerProcess.format_status` for a readable form."""
+
+    server: Server
+    name: str
+    identity: msgspec.Raw
+    statistics: ServerStatistics = field(default_factory=ServerStatistics)
+    running: dict[Pid, _Running] = field(default_factory=dict)
+    keys: dict[tuple[Pid, RequestId], Pid] = field(default_factory=dict)
+    threads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(MAX_THREADS))
+
+
+class ServerProcess(GenServer):
+    """One running MCP server.
+
+    Start arguments: `(server, name)`, the definition and the name it has in the node.
+    Requests: `Dispatch`; `("info",)` -> a dict of facts and counters. Casts: `Cancel`.
+    """
+
+    def init(self, server: Server, name: str) -> tuple[str, ServerState]:
+        """Trap exits, so that a crashing call is a message and not the end of the server."""
+        supervisors.trap_exit(True)
+        supervisors.set_label(f"server {name}")
+        return ("ok", ServerState(server, name, raw(server.info)))
+
+    def handle_call(self, request: Any, from_: Any, state: ServerState) -> tuple[Any, ...]:
+        """Answer a `Dispatch` now, or when its handler's process has ended."""
+        if type(request) is Dispatch:
+            answer = _dispatch(state, request.request, request.scope, from_)
+            return ("noreply", state) if answer is None else ("reply", answer, state)
+        if request == ("info",):
+            return ("reply", _info(state), state)
+        return ("reply", ("error", f"unknown request {request!r}"), state)
+
+    def handle_cast(self, request: Any, state: ServerState) -> tuple[Any, ...]:
+        """Cancel a call."""
+        if isinstance(request, Cancel):
+            pid = state.keys.get(request.key)
+            if pid is not None:
+                running = _end(state, pid)
+                running.counters.cancelled += 1
+                text = f"cancelled: {request.reason}" if request.reason else "cancelled"
+                _reply(state, running, McpError(INTERNAL_ERROR, f"The request was {text}"))
+                supervisors.exit(pid, "kill")
+        return ("noreply", state)
+
+    def handle_info(self, message: Any, state: ServerState) -> tuple[Any, ...]:
+        """Outcomes, crashes and timeouts of calls that have a process."""
+        if isinstance(message, _Outcome):
+            if message.pid in state.running:
+                running = _end(state, message.pid)
+                _reply(state, running, _settle(running, message.value))
+        elif isinstance(message, _Expired):
+            if message.pid in state.running:
+                running = _end(state, message.pid)
+                running.counters.timeouts += 1
+                supervisors.exit(message.pid, "kill")
+                _reply(state, running, timed_out(running.call))
+        elif isinstance(message, tuple) and message[:1] == ("EXIT",):
+            _, pid, reason = message
+            if pid in state.running:
+                running = _end(state, pid)
+                running.counters.crashes += 1
+                _reply(state, running, crashed(running.call, reason))
+        return ("noreply", state)
+
+    def terminate(self, reason: Any, state: ServerState) -> None:
+        """Tell those who still wait, and leave no process behind."""
+        for pid in list(state.running):
+            running = _end(state, pid)
+            text = f"The server is stopping: {describe_reason(reason)}"
+            _reply(state, running, McpError(INTERNAL_ERROR, text))
+            supervisors.exit(pid, "kill")
+
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Show the facts and counters instead of the definition."""
+        state = status.get("state")
+        return {**status, "state": _info(state)} if isinstance(state, ServerState) else status
+
+
+def _dispatch(state: ServerState, request: Request, scope: Scope, caller: Any) -> Answer | None:
+    """The answer, or None if a process will make it."""
+    statistics = state.statistics
+    statistics.requests += 1
+    try:
+        planned = plan(state.server, request, scope)
+    except McpError as error:
+        statistics.refused += 1
+        return error_response(request.id, error)
+    except ToolRefused as refused:
+        counters = statistics.of("tool", refused.tool)
+        counters.calls += 1
+        counters.errors += 1
+        return _answer(state, request, scope, tool_failure(str(refused)))
+    if not isinstance(planned, Call):
+        return _answer(state, request, scope, planned)
+    counters = statistics.of(planned.kind, planned.name)
+    counters.calls += 1
+    if planned.handler.mode == "inline":
+        return _answer(state, request, scope, _run_inline(state, planned, request, scope, counters))
+    _start(state, planned, request, scope, caller, counters)
+    return None
+
+
+def _run_inline(
+    state: ServerState, call: Call, request: Request, scope: Scope, counters: CallStatistics
+) -> Result | McpError:
+    try:
+        return call.finish(call.handler.function(*call.positional, **call.keywords))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
+        if isinstance(error, Exception) and is_meant(error):
+            counters.errors += 1
+            return answer_to(error, call, scope.era)
+        counters.crashes += 1
+        _report_crash(_label(state, request, call), call, error)
+        return crashed(call, error)
+    finally:
+        if call.context is not None:
+            call.context.close()
+
+
+def _start(
+    state: ServerState,
+    call: Call,
+    request: Request,
+    scope: Scope,
+    caller: Any,
+    counters: CallStatistics,
+) -> None:
+    label = _label(state, request, call)
+    pid = supervisors.spawn_link(_handle, supervisors.self(), call, state.threads, label=label)
+    timer = None
+    if call.handler.timeout != math.inf:
+        timer = supervisors.send_after(call.handler.timeout, supervisors.self(), _Expired(pid))
+    counters.in_flight += 1
+    state.running[pid] = _Running(call, request, scope, caller, counters, timer)
+    state.keys[scope.key] = pid
+
+
+async def _handle(server: Pid, call: Call, threads: trio.CapacityLimiter) -> None:
+    """The life of a request process: call the handler, hand the outcome over, end."""
+    function: Callable[[], Any] = partial(call.handler.function, *call.positional, **call.keywords)
+    value: Result | Exception
+    try:
+        if call.handler.mode == "thread":
+            returned = await trio.to_thread.run_sync(
+                function, abandon_on_cancel=True, limiter=threads
+            )
+        else:
+            returned = await function()
+        value = call.finish(returned)
+    except SystemExit as error:
+        raise supervisors.Exit(("system_exit", error.code)) from error
+    except Exception as error:
+        if not is_meant(error):
+            raise
+        value = error
+    supervisors.send(server, _Outcome(supervisors.self(), value))
+
+
+def _end(state: ServerState, pid: Pid) -> _Running:
+    """Forget a call's process: whatever it still sends or does changes nothing any more."""
+    running = state.running.pop(pid)
+    if state.keys.get(running.scope.key) == pid:
+        del state.keys[running.scope.key]
+    if running.timer is not None:
+        supervisors.cancel_timer(running.timer)
+    if running.call.context is not None:
+        running.call.context.close()
+    running.counters.in_flight -= 1
+    return running
+
+
+def _settle(running: _Running, value: Result | Exception) -> Result | McpError:
+    if isinstance(value, Exception):
+        running.counters.errors += 1
+        return answer_to(value, running.call, running.scope.era)
+    return value
+
+
+def _reply(state: ServerState, running: _Running, value: Result | McpError) -> None:
+    supervisors.reply(running.caller, _answer(state, running.request, running.scope, value))
+
+
+def _answer(state: ServerState, request: Request, scope: Scope, value: Result | McpError) -> Answer:
+    if isinstance(value, McpError):
+        return error_response(request.id, value)
+    version = negotiated_version(value, scope)
+    shaped = shape_result(value, scope.era, version, server_info=state.identity)
+    return Response(request.id, shaped)
+
+
+def _label(state: ServerState, request: Request, call: Call) -> str:
+    return f"{state.name}/{request.method}:{call.name}"
+
+
+def _report_crash(label: str, call: Call, error: BaseException) -> None:
+    """Report an inline crash as if the call had had a process: its label tells the call."""
+    supervisors.current_runtime().reports.emit(
+        supervisors.CrashReport(
+            pid=supervisors.self(),
+            kind="error",
+            reason=(error, supervisors.Stack(error)),
+            name=None,
+            label=label,
+            initial_call=call.handler.where,
+            ancestors=(),
+            message_queue_len=0,
+            links=(),
+            trap_exit=True,
+        )
+    )
+
+
+def _info(state: ServerState) -> dict[str, Any]:
+    server = state.server
+    return {
+        "name": state.name,
+        "title": server.info.title or server.info.name,
+        "version": server.info.version,
+        "defined": {
+            "tools": len(server.tools),
+            "resources": len(server.resources),
+            "templates": len(server.templates),
+            "prompts": len(server.prompts),
+        },
+        **state.statistics.as_dict(),
+    }

@@ -1,0 +1,292 @@
+"""JSON Schema from type hints, and calls checked against it.
+
+Two engines share the work. msgspec turns hints into JSON Schema 2020-12 and arguments into the
+hinted Python types; jsonschema-rs decides whether arguments are valid, because it speaks the whole
+of JSON Schema, also what a user adds by hand, and can say everything that is wrong at once. Each
+schema is compiled once, at definition.
+
+No schema may reach the network (MCP 2026-07-28: implementations MUST NOT dereference network
+`$ref`s): the retriever refuses every address, so such a schema fails at definition.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, Any, NotRequired, TypedDict, cast
+
+import jsonschema_rs
+import msgspec
+
+from erlmcp_py.server.signature import Handler, Parameter
+
+_REPORTED_ERRORS = 5
+_MESSAGE_LIMIT = 200
+_REF_TEMPLATE = "#/$defs/{name}"
+
+
+class InvalidArguments(Exception):
+    """Arguments that do not match their schema; the text is one line for the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of one handler: their schema, their check and their conversion."""
+
+    schema: dict[str, Any]
+    """JSON Schema 2020-12 of the arguments object."""
+    _validator: Any
+    _decoder: msgspec.json.Decoder[dict[str, Any]]
+    _type: Any
+
+    def parse(self, data: bytes | msgspec.Raw) -> dict[str, Any]:
+        """Keyword arguments for the handler from the JSON object on the wire.
+
+        Only what the caller gave is returned, so that the function's own defaults apply.
+        Raises `InvalidArguments`.
+        """
+        try:
+            plain = msgspec.json.decode(data)
+            if self._validator.is_valid(plain):
+                return self._convert(plain, data)
+        except (RecursionError, ValueError) as error:
+            raise InvalidArguments(_shorten(str(error))) from None
+        raise InvalidArguments(describe_errors(self._validator, plain, self.schema["properties"]))
+
+    def _convert(self, plain: Any, data: bytes | msgspec.Raw) -> dict[str, Any]:
+        try:
+            return self._decoder.decode(data)
+        except msgspec.ValidationError:
+            pass
+        # JSON Schema calls 3.0 an integer; only msgspec's lax mode does too.
+        try:
+            return cast(
+                "dict[str, Any]", msgspec.convert(plain, self._type, strict=False, str_keys=True)
+            )
+        except msgspec.ValidationError as error:
+            raise InvalidArguments(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class TextArguments:
+    """Arguments that arrive as strings: those of prompts and the variables of templates."""
+
+    names: tuple[str, ...]
+    required: frozenset[str]
+    _type: Any
+
+    def parse(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """Keyword arguments in the hinted types ("3" for an `int` is 3). `InvalidArguments`."""
+        problems = [
+            f"unknown argument {_with_suggestion(name, self.names)}"
+            for name in values
+            if name not in self.names
+        ]
+        problems += [
+            f"missing required argument {name!r}"
+            for name in self.names
+            if name in self.required and name not in values
+        ]
+        if problems:
+            raise InvalidArguments("; ".join(problems))
+        try:
+            return cast("dict[str, Any]", msgspec.convert(dict(values), self._type, strict=False))
+        except msgspec.ValidationError as error:
+            raise InvalidArguments(_shorten(str(error).replace("`$.", "`"))) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The structured result of a tool, as its return hint declares it."""
+
+    schema: dict[str, Any]
+    """JSON Schema 2020-12 of `structuredContent`; its root is an object."""
+    wrapped: bool
+    """Whether a value that is no object travels as `{"result": value}` (MCP up to 2025-11-25
+    allows only objects)."""
+    _validator: Any
+
+    def errors(self, structured: Any) -> str | None:
+        """What is wrong with a result, or None if it matches the schema."""
+        if self._validator.is_valid(structured):
+            return None
+        return describe_errors(self._validator, structured)
+
+
+def arguments_of(handler: Handler) -> Arguments:
+    """The `Arguments` of a handler; TypeError names file:line and parameter on a bad hint."""
+    schema = _object_schema(handler)
+    type_ = _keyword_type(handler)
+    return Arguments(
+        schema, compile_schema(schema, handler.where), msgspec.json.Decoder(type_), type_
+    )
+
+
+def text_arguments_of(handler: Handler) -> TextArguments:
+    """The `TextArguments` of a handler; TypeError if a hint cannot be read from a string."""
+    for parameter in handler.parameters:
+        place = f"{handler.where}: parameter {parameter.name!r}"
+        schema, definitions = _schema_of(parameter.hint, place)
+        kinds = {
+            _resolve(choice, definitions).get("type") for choice in schema.get("anyOf", [schema])
+        }
+        if kinds <= {"array", "object", "null"}:
+            raise TypeError(f"{place}: comes as a string, which {parameter.hint!r} cannot be")
+        if not parameter.required:
+            _plain_default(parameter, place)
+    return TextArguments(
+        tuple(parameter.name for parameter in handler.parameters),
+        frozenset(parameter.name for parameter in handler.parameters if parameter.required),
+        _keyword_type(handler),
+    )
+
+
+def _keyword_type(handler: Handler) -> Any:
+    """A TypedDict of the handler's keyword arguments: decoding to it fills in no defaults."""
+    fields = {
+        parameter.name: parameter.hint if parameter.required else NotRequired[parameter.hint]
+        for parameter in handler.parameters
+    }
+    return TypedDict("Arguments", fields)  # type: ignore[operator]
+
+
+def output_of(handler: Handler) -> Output | None:
+    """The `Output` a return hint declares; None if results of this hint are only text.
+
+    Text are: no hint, `None`, `str`, `bytes` and `Any`. Content objects are the caller's affair.
+    """
+    hint = handler.returns
+    if hint in (inspect.Signature.empty, None, type(None), Any, object, str, bytes):
+        return None
+    schema, definitions = _schema_of(hint, f"{handler.where}: the return hint")
+    root = _resolve(schema, definitions)
+    wrapped = root.get("type") != "object"
+    if wrapped:
+        schema = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
+    else:
+        # Clients look for "type": "object" at the root itself, not behind a $ref.
+        schema = dict(root)
+    if definitions:
+        schema["$defs"] = definitions
+    return Output(schema, wrapped, compile_schema(schema, handler.where))
+
+
+def compile_schema(schema: Mapping[str, Any], where: str) -> Any:
+    """A jsonschema-rs validator; ValueError names `where` if the schema is no valid 2020-12."""
+    try:
+        return jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse_reference)
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        reason = getattr(error, "message", None) or str(error).partition("\n")[0]
+        raise ValueError(f"{where}: not a valid JSON Schema 2020-12: {reason}") from error
+
+
+def describe_errors(validator: Any, instance: Any, known: Iterable[str] = ()) -> str:
+    """One line that names, for each error, the path in the instance and what was expected.
+
+    `known` are the property names to suggest when the root has a name that is not allowed.
+    """
+    texts: list[str] = []
+    more = 0
+    for error in validator.iter_errors(instance):
+        if len(texts) < _REPORTED_ERRORS:
+            texts.append(_describe(error, known))
+        else:
+            more += 1
+    if more:
+        texts.append(f"and {more} more")
+    return "; ".join(texts)
+
+
+def _describe(error: Any, known: Iterable[str]) -> str:
+    path = _path(error.instance_path)
+    prefix = f"{path}: " if path else ""
+    kind = error.kind
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        return f"{prefix}missing required {_noun(path)} {kind.property!r}"
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+        names = [_with_suggestion(name, () if path else known) for name in kind.unexpected]
+        return f"{prefix}unknown {_noun(path)} {', '.join(names)}"
+    return _shorten(f"{prefix}{error.message}")
+
+
+def _noun(path: str) -> str:
+    return "property" if path else "argument"
+
+
+def _with_suggestion(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
+
+
+def _path(parts: list[str | int]) -> str:
+    path = ""
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _shorten(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _MESSAGE_LIMIT else f"{flat[: _MESSAGE_LIMIT - 1]}…"
+
+
+def _object_schema(handler: Handler) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    definitions: dict[str, Any] = {}
+    for parameter in handler.parameters:
+        place = f"{handler.where}: parameter {parameter.name!r}"
+        schema, named = _schema_of(parameter.hint, place)
+        for name, definition in named.items():
+            if definitions.setdefault(name, definition) != definition:
+                raise TypeError(f"{place}: two different types are called {name!r}; rename one")
+        if parameter.description and "description" not in schema:
+            schema = {**schema, "description": parameter.description}
+        if parameter.required:
+            required.append(parameter.name)
+        else:
+            schema = {**schema, "default": _plain_default(parameter, place)}
+        properties[parameter.name] = schema
+    result: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        result["required"] = required
+    result["additionalProperties"] = False
+    if definitions:
+        result["$defs"] = definitions
+    return result
+
+
+def _schema_of(hint: Any, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(schema, its named definitions) of one hint; TypeError names the place."""
+    try:
+        (schema,), definitions = msgspec.json.schema_components([hint], ref_template=_REF_TEMPLATE)
+        msgspec.json.Decoder(Annotated[hint, msgspec.Meta()])
+    except (TypeError, NameError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise TypeError(f"{place}: {reason}; hint: {hint!r}") from error
+    return schema, definitions
+
+
+def _plain_default(parameter: Parameter, place: str) -> Any:
+    try:
+        plain = msgspec.to_builtins(parameter.default, str_keys=True)
+        msgspec.convert(plain, parameter.hint, str_keys=True)
+    except (TypeError, msgspec.ValidationError) as error:
+        raise TypeError(
+            f"{place}: the default {parameter.default!r} does not fit the hint: {error}"
+        ) from error
+    return plain
+
+
+def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    definition: dict[str, Any] = definitions[reference.rpartition("/")[2]]
+    return definition
+
+
+def _refuse_reference(uri: str) -> Any:
+    raise ValueError(f"references are resolved within the schema only, not from {uri}")

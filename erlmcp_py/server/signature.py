@@ -1,0 +1,161 @@
+"""What a handler's signature promises, checked when the handler is defined.
+
+A handler is a Python function; its signature is the whole declaration of its inputs. Anything the
+wire cannot express (positional-only parameters, `*args`, a missing or unresolvable hint) is refused
+here, at import time, with the place and the parameter named, because a mistake found by the first
+client's call is found too late.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, get_args, get_type_hints
+
+from erlmcp_py.server.context import Context
+from erlmcp_py.server.docstring import parse_docstring
+
+Mode = Literal["inline", "async", "thread"]
+Isolation = Literal["inline", "thread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One input of a handler."""
+
+    name: str
+    hint: Any
+    """The evaluated type hint, `Annotated` metadata included."""
+    default: Any
+    """The Python default, or `inspect.Parameter.empty` if the parameter is required."""
+    description: str
+    """From the docstring; "" if it says nothing."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a call must give it."""
+        return self.default is inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function ready to be called by a server process, and how to run it."""
+
+    function: Callable[..., Any]
+    mode: Mode
+    """inline: in the server process; async: a process of its own; thread: that, and a thread."""
+    timeout: float
+    """Seconds until a call is given up; it cannot interrupt an inline handler."""
+    where: str
+    """`file:line` of the definition, for error messages."""
+    parameters: tuple[Parameter, ...]
+    context_name: str | None
+    """Name of the parameter that receives the `Context`, if there is one."""
+    returns: Any
+    """The evaluated return hint, or `inspect.Signature.empty`."""
+    description: str
+    """From the docstring."""
+
+
+def location(function: Callable[..., Any]) -> str:
+    """`file:line` of a function's definition, or its repr where Python keeps no source."""
+    plain = inspect.unwrap(getattr(function, "func", function))
+    code = getattr(plain, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+
+
+def read_handler(
+    function: Callable[..., Any], *, timeout: float, isolation: Isolation = "inline"
+) -> Handler:
+    """Analyse `function`; TypeError or ValueError names file:line and what would be right."""
+    if not callable(function):
+        raise TypeError(f"a handler must be a function, not {function!r}")
+    where = location(function)
+    seconds = _seconds(timeout, where)
+    try:
+        signature = inspect.signature(function)
+        hints = get_type_hints(_annotated_object(function), include_extras=True)
+    except NameError as error:
+        raise TypeError(
+            f"{where}: a type hint of {_name(function)} cannot be resolved: {error}; "
+            "the name must be defined or imported at module level"
+        ) from error
+    documentation = parse_docstring(inspect.getdoc(function))
+    parameters: list[Parameter] = []
+    context_name: str | None = None
+    for parameter in signature.parameters.values():
+        name = parameter.name
+        _refuse_kind(parameter, where)
+        if name not in hints:
+            _refuse(where, name, "has no type hint; write for example", f"{name}: str")
+        if _is_context(hints[name]):
+            if context_name is not None:
+                _refuse(where, name, "is a second Context; keep only", context_name)
+            context_name = name
+            continue
+        parameters.append(
+            Parameter(name, hints[name], parameter.default, documentation.parameters.get(name, ""))
+        )
+    return Handler(
+        function=function,
+        mode=_mode(function, isolation, where),
+        timeout=seconds,
+        where=where,
+        parameters=tuple(parameters),
+        context_name=context_name,
+        returns=hints.get("return", inspect.Signature.empty),
+        description=documentation.description,
+    )
+
+
+def _seconds(timeout: object, where: str) -> float:
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0:
+        return float(timeout)
+    raise ValueError(f"{where}: timeout must be a number of seconds above 0, not {timeout!r}")
+
+
+def _mode(function: Callable[..., Any], isolation: Isolation, where: str) -> Mode:
+    if isolation not in ("inline", "thread"):
+        raise ValueError(f"{where}: isolation must be 'inline' or 'thread', not {isolation!r}")
+    plain = function if inspect.isroutine(function) else getattr(function, "func", None)
+    target: Any = plain if plain is not None else type(function).__call__
+    if inspect.isasyncgenfunction(target) or inspect.isgeneratorfunction(target):
+        raise TypeError(f"{where}: a generator cannot be a handler; return the whole result")
+    if not inspect.iscoroutinefunction(target):
+        return isolation
+    if isolation == "thread":
+        raise TypeError(f"{where}: an async handler cannot have isolation='thread'; make it plain")
+    return "async"
+
+
+def _annotated_object(function: Callable[..., Any]) -> Any:
+    """The object that carries the annotations: a partial's or a callable object's function."""
+    if inspect.isroutine(function):
+        return function
+    inner = getattr(function, "func", None)
+    return inner if inner is not None else type(function).__call__
+
+
+def _is_context(hint: Any) -> bool:
+    return hint is Context or Context in get_args(hint)
+
+
+def _refuse_kind(parameter: inspect.Parameter, where: str) -> None:
+    kind = parameter.kind
+    if kind is inspect.Parameter.POSITIONAL_ONLY:
+        _refuse(where, parameter.name, "is positional-only; arguments come by name, so drop", "/")
+    if kind is inspect.Parameter.VAR_POSITIONAL:
+        _refuse(
+            where, f"*{parameter.name}", "has no name on the wire; write", "a list[...] parameter"
+        )
+    if kind is inspect.Parameter.VAR_KEYWORD:
+        _refuse(where, f"**{parameter.name}", "has no schema; write", "a dict[str, ...] parameter")
+
+
+def _refuse(where: str, name: str, problem: str, remedy: str) -> NoReturn:
+    raise TypeError(f"{where}: parameter {name!r} {problem} {remedy}")
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", repr(function))
