@@ -61,7 +61,8 @@ class CallbackProcess(Process):
 
     def __call__(self, message: Any) -> None:
         """Take a message while idle, or while a caller is inside: `pid._post` is the record
-        itself then, which saves every idle process a bound method."""
+        itself then, which saves every idle process a bound method.
+        """
         mailbox = self.mailbox
         if mailbox is None:
             mailbox = self.mailbox = [message]

@@ -72,7 +72,9 @@ class Runtime:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool | None:
+    ) -> None:
+        # No process raises into the nursery, so what the body raised leaves as it is,
+        # not wrapped in a group.
         assert self._nursery is not None
         assert self._token is not None
         active_runtime.reset(self._token)
@@ -80,8 +82,7 @@ class Runtime:
             if pid._process is not None:
                 signal_exit(pid._process, pid, "kill", linked=False)
         self._nursery.cancel_scope.cancel()
-        result: bool | None = await self._nursery_manager.__aexit__(kind, error, trace)
-        return result
+        await self._nursery_manager.__aexit__(None, None, None)
 
     # --- what the kernel's other modules use ------------------------------------------
 
@@ -160,7 +161,6 @@ def run(
     Returns what it returns. Raises `Exit` when the process was ended by a signal, and
     whatever it raised itself. Every other process is killed when it is done.
     """
-
     from ._task import TaskProcess  # it needs this module
 
     async def main() -> T:

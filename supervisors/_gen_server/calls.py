@@ -157,7 +157,7 @@ async def call(server: Pid | str, request: Any, timeout: float = 5.0) -> Any:
     try:
         process = server._process  # type: ignore[union-attr]
     except AttributeError:
-        process = _find(server, request, timeout)
+        process = _find(server)
     if process is None:
         raise CallExit("noproc", server, request, timeout)
     if not process.status:
@@ -171,7 +171,7 @@ async def call(server: Pid | str, request: Any, timeout: float = 5.0) -> Any:
     return await _call_slowly(process, server, request, timeout)
 
 
-def _find(server: Pid | str, request: Any, timeout: float) -> Process | None:
+def _find(server: Pid | str) -> Process | None:
     if isinstance(server, str):
         pid = resolve(server)
         return None if pid is None else pid._process
