@@ -1,0 +1,10 @@
+"""The console's own commands, which work even when no application adds any."""
+
+from __future__ import annotations
+
+from erlmcp_py.console.command import Command
+from erlmcp_py.console.inspection import INSPECTION
+from erlmcp_py.console.operations import OPERATIONS
+from erlmcp_py.console.watching import WATCHING
+
+BUILT_IN: tuple[Command, ...] = (*INSPECTION, *OPERATIONS, *WATCHING)
