@@ -167,7 +167,7 @@ def output_of(handler: Handler) -> Output | None:
         schema = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
     else:
         # Clients look for "type": "object" at the root itself, not behind a $ref.
-        schema = dict(root)
+        schema, definitions = dict(root), _still_used(root, definitions)
     if definitions:
         schema["$defs"] = definitions
     return Output(schema, wrapped, compile_schema(schema, handler.where))
@@ -286,6 +286,16 @@ def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, A
         return schema
     definition: dict[str, Any] = definitions[reference.rpartition("/")[2]]
     return definition
+
+
+def _still_used(root: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions that something refers to once `root` has been copied to the top."""
+    text = msgspec.json.encode([root, definitions]).decode()
+    return {
+        name: definition
+        for name, definition in definitions.items()
+        if definition is not root or f'"{_REF_TEMPLATE.format(name=name)}"' in text
+    }
 
 
 def _refuse_reference(uri: str) -> Any:
