@@ -34,25 +34,21 @@ class City(Struct, frozen=True):
 
 DATA = files("examples").joinpath("weather.json").read_bytes()
 CITIES = msgspec.json.decode(DATA, type=dict[str, City])
+Name = Annotated[str, Meta(description="Name of the city, in English.")]
 Days = Annotated[int, Meta(ge=1, le=3)]
 
 
 @server.tool()
-def current_weather(city: str) -> Weather:
-    """The weather in a city now.
-
-    Args:
-        city: Name of the city, in English.
-    """
+def current_weather(city: Name) -> Weather:
+    """The weather in a city now."""
     return _city(city).current
 
 
 @server.tool()
-async def forecast(ctx: Context, city: str, days: Days = 3) -> list[Weather]:
+async def forecast(ctx: Context, city: Name, days: Days = 3) -> list[Weather]:
     """The forecast for the next days, first the one for tomorrow.
 
     Args:
-        city: Name of the city, in English.
         days: How many days.
     """
     found = _city(city).forecast[:days]
