@@ -72,8 +72,7 @@ class CallbackProcess(Process):
         if self.status == RUNNING:
             self.status = DIRTY
             return
-        if self.status == WAITING:
-            self.cancel_timeout()
+        self.cancel_timeout()
         self.status = RUNNABLE
         if not self.queued:
             self.queued = True
@@ -153,15 +152,18 @@ class CallbackProcess(Process):
                 self.runtime.enqueue(self)
         else:
             self.box = self.batch = self.mailbox = None
-            self.status = WAITING if extras is not None and extras.timer is not None else IDLE
+            watched = extras is not None and (extras.timer is not None or extras.debug is not None)
+            self.status = WAITING if watched else IDLE
             self.pid._post = self
 
     def cancel_timeout(self) -> None:
         """Forget a running gen_server timeout (rule G7: any message cancels it)."""
         extras = self.extras
-        if extras is not None and extras.timer is not None:
-            self.runtime.timers.cancel(extras.timer)
-            extras.timer = None
+        if extras is not None and extras.timeout is not None:
+            extras.timeout = None
+            if extras.timer is not None:
+                self.runtime.timers.cancel(extras.timer)
+                extras.timer = None
 
     def die(self, reason: Reason) -> bool:
         if self.status not in (RUNNING, DIRTY):

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 IDLE: Final = 0
 """Callback process with no mail, no running timeout, nothing to look at: may be entered."""
 WAITING: Final = 1
-"""Idle, but with a gen_server timeout running; or a task process parked in receive."""
+"""Idle, but with a gen_server timeout running or traced, so not to be entered as it is;
+or a task process parked in receive."""
 RUNNABLE: Final = 2
 """Callback process with mail, in the run queue."""
 RUNNING: Final = 3
@@ -104,7 +105,7 @@ class Extras:
         self.monitors: dict[Ref, Monitor] = {}
         self.monitored_by: dict[Ref, Watch] = {}
         self.timer: TimerRef | None = None
-        self.timeout: float = 0.0
+        self.timeout: float | None = None
         self.debug: Callable[[tuple[Any, ...]], object] | None = None
         self.suspended = False
         self.children_ancestors: tuple[Pid | str, ...] | None = None

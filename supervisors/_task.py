@@ -236,7 +236,8 @@ class TaskProcess(Process):
                 self.system.popleft()()
                 if timeout != math.inf:
                     deadline = trio.current_time() + timeout
-            if self.extras is not None and self.extras.suspended:
+            suspended = self.extras is not None and self.extras.suspended
+            if suspended:
                 for message in self.mailbox:
                     if type(message) is Terminate or self.is_parent_exit(message):
                         self.mailbox.remove(message)
@@ -245,7 +246,11 @@ class TaskProcess(Process):
                 return self.mailbox.popleft()
             elif timeout <= 0:
                 raise trio.TooSlowError
-            if not await self.park(None, deadline) and not self.mailbox and not self.system:
+            if (
+                not await self.park(None, math.inf if suspended else deadline)
+                and not self.mailbox
+                and not self.system
+            ):
                 raise trio.TooSlowError
 
     def is_parent_exit(self, message: Any) -> bool:

@@ -58,6 +58,8 @@ async def _ask(
         if process.status in (RUNNING, DIRTY):
             raise CallExit("calling_self", server, request, timeout)
         answer = serve(process)
+        if isinstance(process, PlainServer):
+            process.renew_timeout()
     else:
         assert isinstance(process, TaskProcess)
         if process.sys is None:

@@ -268,11 +268,23 @@ class PlainServer(CallbackProcess):
         extras = self.more()
         extras.timer = None
         if self.status == WAITING:
+            extras.timeout = None
             self.status = IDLE
             envelope = Envelope()
             envelope.kind = TIMEOUT
             envelope.body = None
             self(envelope)
+
+    def renew_timeout(self) -> None:
+        """Start the running timeout anew: a system message was served (G7)."""
+        extras = self.extras
+        if extras is None or extras.timeout is None or self.status not in (IDLE, WAITING):
+            return
+        timeout = extras.timeout
+        self.cancel_timeout()
+        extras.timeout = timeout
+        extras.timer = self.runtime.timers.add(timeout, self._timeout)
+        self.status = WAITING
 
     # --- endings ---------------------------------------------------------------------------
 
