@@ -120,3 +120,18 @@ def answers(path: Path) -> bool:
         except OSError as error:
             return error.errno in (errno.EAGAIN, errno.EACCES) or isinstance(error, TimeoutError)
     return True
+
+
+def is_held(name: str, directory: Path) -> bool:
+    """Whether a living process has `name`."""
+    try:
+        lock = os.open(socket_path(name, directory).with_suffix(".lock"), os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -18,7 +18,6 @@ from erlmcp_py.console import place
 from erlmcp_py.console.place import PlaceError
 from erlmcp_py.console.wire import (
     MAX_REPLY,
-    Cancel,
     Error,
     Event,
     Request,
@@ -112,17 +111,11 @@ class Client:
             else:
                 return reply.ok
 
-    def cancel(self) -> None:
-        """Ask the node to end the running command; its final line is still to be read."""
-        self._send(Cancel())
+    def wait_until_closed(self, patience: float | None = None) -> bool:
+        """Wait for the node to close the connection.
 
-    def drain(self) -> None:
-        """Read the cancelled command's lines, the final one included."""
-        while isinstance(decode_reply(self._line()), Event):
-            pass
-
-    def wait_until_gone(self, patience: float) -> bool:
-        """Wait for the node to close the connection; False if it did not within `patience` s."""
+        False if it did not within `patience` seconds (None: however long it takes).
+        """
         self._connection.settimeout(patience)
         try:
             while self._connection.recv(4096):
@@ -137,13 +130,6 @@ class Client:
         """End the connection; a command that still runs is ended with it."""
         self._connection.close()
 
-    def hang_up(self) -> None:
-        """End the connection from another thread: whoever reads from it wakes up."""
-        try:
-            self._connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
-
     def __enter__(self) -> Client:
         return self
 
@@ -155,7 +141,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _send(self, message: Request | Cancel) -> None:
+    def _send(self, message: Request) -> None:
         try:
             self._connection.sendall(encode(message))
         except OSError:

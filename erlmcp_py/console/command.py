@@ -27,7 +27,7 @@ class CommandError(Exception):
 
     Codes in use: ``unknown_command``, ``bad_argument``, ``unknown_target``,
     ``ambiguous_target``, ``not_a_server``, ``timeout``, ``output_too_large``, ``too_many``,
-    ``cancelled``, ``crashed``, ``bad_request``, ``forbidden``.
+    ``crashed``, ``bad_request``, ``forbidden``.
     """
 
     def __init__(self, code: str, message: str) -> None:

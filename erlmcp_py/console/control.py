@@ -141,8 +141,6 @@ class _Connection:
         self.console = console
         self.stream = stream
         self.peer = peer
-        self.running: trio.CancelScope | None = None
-        self.cancelled = False
 
     async def run(self) -> None:
         pending, requests = trio.open_memory_channel[Request | WireError](0)
@@ -158,7 +156,7 @@ class _Connection:
     async def read(
         self, pending: trio.MemorySendChannel[Request | WireError], everything: trio.CancelScope
     ) -> None:
-        """Hand requests on, obey cancels, notice that the client is gone."""
+        """Hand requests on, and end everything when the client is gone."""
         buffer = bytearray()
         async with pending:
             while True:
@@ -188,11 +186,7 @@ class _Connection:
         except WireError as error:
             await pending.send(error)
             return
-        if isinstance(request, Request):
-            await pending.send(request)
-        elif self.running is not None:
-            self.cancelled = True
-            self.running.cancel()
+        await pending.send(request)
 
     async def answer(self, request: Request) -> None:
         """Run one command to its final line."""
@@ -233,14 +227,10 @@ class _Connection:
         )
         outcome = "ended by a crash or a lost connection"
         try:
-            self.cancelled = False
-            with trio.CancelScope(deadline=trio.current_time() + command.deadline) as scope:
-                self.running = scope
+            with trio.move_on_after(command.deadline):
                 result = await command.handler(context, args)
                 outcome = "ok"
                 return result
-            if self.cancelled:
-                raise CommandError("cancelled", f"{command.name} was cancelled")
             raise CommandError(
                 "timeout", f"{command.name} did not finish within {command.deadline:g} s"
             )
@@ -248,7 +238,6 @@ class _Connection:
             outcome = f"{error.code}: {error.message}"
             raise
         finally:
-            self.running = None
             if not command.readonly:
                 audit(
                     f"{self.peer}, {request.who[:100]}" if request.who else str(self.peer),

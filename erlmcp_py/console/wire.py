@@ -8,14 +8,14 @@ final line that answers it; a command that streams sends event lines before it::
 
     -> {"command": "trace", "args": {"target": "registry"}}
     <- {"event": {...}}
-    -> {"cancel": true}
-    <- {"error": {"code": "cancelled", "message": "..."}}
+    <- {"event": {...}}
+    <- {"ok": {...}}
 
     -> {"command": "inof"}
     <- {"error": {"code": "unknown_command", "message": "..."}}
 
 A connection runs one command at a time, in the order they come, so answers need no
-number. Newline JSON and nothing cleverer, because an operator with ``socat`` and a broken client
+number, and a client that has heard enough closes the connection. Newline JSON and nothing cleverer, because an operator with ``socat`` and a broken client
 must still be able to ask a sick node what ails it.
 """
 
@@ -45,10 +45,6 @@ class Request(msgspec.Struct, frozen=True):
     args: dict[str, Any] = {}
     session: str = ""
     who: str = ""
-
-
-class Cancel(msgspec.Struct, frozen=True):
-    """End the running command; its final line still comes."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -85,7 +81,6 @@ class _RequestLine(msgspec.Struct, forbid_unknown_fields=True):
     args: dict[str, Any] = {}
     session: str = ""
     who: str = ""
-    cancel: bool = False
 
 
 class _ReplyLine(msgspec.Struct):
@@ -99,24 +94,20 @@ _reply_decoder = msgspec.json.Decoder(_ReplyLine)
 _encoder = msgspec.json.Encoder()
 
 
-def encode(message: Request | Cancel | Ok | Error | Event) -> bytes:
+def encode(message: Request | Ok | Error | Event) -> bytes:
     """The line for `message`, newline included.
 
     Raises `TypeError` or `ValueError` when a result holds something JSON has no form for.
     """
-    if isinstance(message, Cancel):
-        return b'{"cancel":true}\n'
     return _encoder.encode(message) + b"\n"
 
 
-def decode_request(line: bytes) -> Request | Cancel:
+def decode_request(line: bytes) -> Request:
     """Read one line from a client; raises `WireError`."""
     try:
         read = _request_decoder.decode(line)
     except msgspec.MsgspecError as error:
         raise WireError(f"not a console request: {error}") from None
-    if read.cancel:
-        return Cancel()
     if not read.command:
         raise WireError('not a console request: "command" is missing')
     return Request(read.command, read.args, read.session, read.who)

@@ -1,0 +1,54 @@
+"""``erlmcp-node attach``: the interactive shell of a running node."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from erlmcp_py.cli.oneshot import fail, node_options
+from erlmcp_py.console import render
+from erlmcp_py.console.client import Client, NodeGone, NoSuchNode
+from erlmcp_py.console.shell import Shell, run_lines
+
+
+@click.command()
+@node_options
+def attach(name: str, as_json: bool) -> None:
+    """Open a shell on a running node; without a terminal, do the commands on stdin.
+
+    Lines from stdin are done one by one until the first that fails (exit code 1).
+    """
+
+    def connect(session: str = "") -> Client:
+        return Client.connect(name, session=session)
+
+    try:
+        shell = Shell(connect, render.screen(), as_json=as_json)
+    except NoSuchNode as error:
+        fail(2, "no_such_node", str(error), as_json=as_json)
+    try:
+        if sys.stdin.isatty():
+            status = _at_terminal(shell, connect())
+        else:
+            status = run_lines(shell, sys.stdin)
+    except (NodeGone, NoSuchNode) as error:
+        fail(1, "node_gone", str(error), as_json=as_json)
+    finally:
+        shell.close()
+    raise click.exceptions.Exit(status)
+
+
+def _at_terminal(shell: Shell, watch: Client) -> int:
+    try:
+        from erlmcp_py.console.completion import NodeTargets
+        from erlmcp_py.console.prompt import run_prompt
+    except ImportError:
+        fail(
+            2,
+            "no_prompt_toolkit",
+            "the shell needs prompt_toolkit: pip install 'erlmcp-py[shell]'",
+            as_json=False,
+        )
+    name = shell.name
+    return run_prompt(shell, watch, NodeTargets(lambda: Client.connect(name)))
