@@ -201,7 +201,7 @@ class SupervisorProcess:
             case Start(start=start):
                 return await call_start(start)
             case Stop(pids=pids, shutdown=shutdown):
-                return await stop_children(pids, shutdown)  # type: ignore[arg-type]
+                return await stop_children(process, pids, shutdown)  # type: ignore[arg-type]
             case Tell(context=context, reason=reason, offender=offender):
                 name = process.name or process.pid
                 process.runtime.reports.emit(

@@ -171,6 +171,28 @@ def test_other_messages_are_reported_and_dropped(as_process):
     as_process(main)
 
 
+def test_requests_that_come_during_a_stop_are_served_after_it_in_order(as_process):
+    async def main():
+        sup = await tree(child("slow", Slow, 0.0, 5.0), child("a"))
+        answers: list[tuple[str, float]] = []
+
+        async def ask(act: str, id: str) -> None:
+            await getattr(otp, act)(sup, id)
+            answers.append((f"{act} {id}", otp.current_runtime().now()))
+
+        requests = [
+            *(("terminate_child", id) for id in ("slow", "a")),
+            *(("delete_child", id) for id in ("a", "slow")),
+        ]
+        for request in requests:
+            otp.spawn(ask, *request)
+            await trio.sleep(1)
+        await trio.sleep(10)
+        assert answers == [(f"{act} {id}", 5.0) for act, id in requests]
+
+    as_process(main)
+
+
 def test_stop_ends_it_in_order(as_process):
     async def main():
         otp.trap_exit()
