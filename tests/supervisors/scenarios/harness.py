@@ -187,9 +187,26 @@ class Scenario:
         otp.exit_signal(sup, "shutdown")
         return await self.exit_of(sup)
 
-    async def exit_of(self, pid: Pid) -> Any:
-        message = await otp.receive(lambda m: m[0] == "EXIT" and m[1] is pid, timeout=math.inf)
+    async def exit_of(self, pid: Pid, timeout: float = math.inf) -> Any:
+        """The reason in the EXIT message of `pid`; TooSlowError after `timeout` seconds."""
+        message = await otp.receive(lambda m: m[0] == "EXIT" and m[1] is pid, timeout=timeout)
         return message[2]
+
+
+async def answer(request: Awaitable[Any], *, with_value: bool = False) -> Any:
+    """What an administration call returns in Erlang: ok, {ok,Value} or {error,Reason}."""
+    try:
+        value = await request
+    except otp.SupervisorError as refused:
+        return "error", refused.reason
+    return ("ok", value) if with_value else "ok"
+
+
+async def counts(sup: Pid) -> list[tuple[str, int]]:
+    """`count_children` as Erlang's list of pairs."""
+    counted = await otp.count_children(sup)
+    names = ("specs", "active", "supervisors", "workers")
+    return [(name, getattr(counted, name)) for name in names]
 
 
 async def play(run: Callable[[Scenario], Awaitable[None]]) -> list[str]:

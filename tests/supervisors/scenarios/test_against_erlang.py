@@ -10,15 +10,21 @@ from .harness import GOLDEN, golden, play
 from .test_s01_start_order import s01
 from .test_s03_one_for_all import s03
 from .test_s04_rest_for_one import s04
+from .test_s06_intensity_window import s06
 from .test_s07_restart_types import s07
 from .test_s09_exit_signals import s09
+from .test_s14_child_administration import s14
+from .test_s15_simple_one_for_one import s15
 
 SCENARIOS = {
     "s01_start_order_reverse_stop": s01,
     "s03_one_for_all": s03,
     "s04_rest_for_one": s04,
+    "s06_intensity_window": s06,
     "s07_restart_type_matrix": s07,
     "s09_exit_signals": s09,
+    "s14_child_admin": s14,
+    "s15_simple_one_for_one": s15,
 }
 
 
