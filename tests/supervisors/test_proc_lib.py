@@ -1,0 +1,139 @@
+"""The start protocol for hand-written task processes (SEMANTICS 1.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+import supervisors as otp
+from supervisors import (
+    CrashReport,
+    Exit,
+    Ignore,
+    StartError,
+    monitor,
+    proc_lib,
+    receive,
+    spawn_monitor,
+    trap_exit,
+)
+
+
+async def test_the_starter_waits_for_the_acknowledgement(autojump_clock):
+    async def ready(delay: float, extra: Any) -> None:
+        await trio.sleep(delay)
+        proc_lib.init_ack(extra)
+        await trio.sleep_forever()
+
+    async with otp.Runtime():
+        pid = await proc_lib.start(ready, 3, None, name="ready")
+        assert trio.current_time() == pytest.approx(3)
+        assert otp.whereis("ready") is pid
+        assert await proc_lib.start(ready, 0, "extra") == (
+            otp.current_runtime().processes()[-1],
+            "extra",
+        )
+        with pytest.raises(StartError) as caught:
+            await proc_lib.start(ready, 0, None, name="ready")
+        assert caught.value.reason == ("already_started", pid)
+
+
+async def test_a_process_that_ends_first_is_a_failed_start(autojump_clock):
+    async def fails(how: Any) -> None:
+        how()
+
+    def raise_exit() -> None:
+        raise Exit("no_disk")
+
+    async with otp.Runtime() as runtime:
+        reports: list[Any] = []
+        runtime.subscribe(reports.append)
+        for how, reason, crashes in [
+            (raise_exit, "no_disk", 1),
+            (lambda: proc_lib.init_fail("polite"), "polite", 0),
+            (lambda: None, "normal", 0),
+        ]:
+            with pytest.raises(StartError) as caught:
+                await proc_lib.start(fails, how, name="short")
+            assert caught.value.reason == reason
+            assert otp.whereis("short") is None
+            assert len([r for r in reports if isinstance(r, CrashReport)]) == crashes
+            reports.clear()
+        with pytest.raises(Ignore):
+            await proc_lib.start(fails, proc_lib.init_ignore)
+
+
+async def test_a_start_that_takes_too_long_is_killed(autojump_clock):
+    cleaned: list[str] = []
+
+    async def hangs() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            cleaned.append("up")
+
+    async with otp.Runtime() as runtime:
+        with pytest.raises(StartError) as caught:
+            await proc_lib.start(hangs, timeout=2)
+        assert caught.value.reason == "timeout"
+        assert cleaned == ["up"]
+        with trio.move_on_after(1):
+            await proc_lib.start(hangs)
+        await trio.testing.wait_all_tasks_blocked()
+        assert runtime.processes() == []
+
+
+@pytest.mark.parametrize("traps", [True, False])
+def test_a_failed_linked_start_ends_only_a_starter_that_does_not_trap(as_process, traps):
+    async def fails() -> None:
+        raise Exit("bad")
+
+    async def starter() -> None:
+        trap_exit(traps)
+        with pytest.raises(StartError):
+            await proc_lib.start(fails, link=True)
+        with pytest.raises(trio.TooSlowError):
+            await receive(timeout=1)
+
+    async def main() -> None:
+        _, ref = spawn_monitor(starter)
+        reason = (await receive(lambda m: m[1] is ref))[4]
+        assert reason == ("normal" if traps else "bad")
+
+    as_process(main)
+
+
+def test_acknowledging_without_being_started_is_an_error(as_process):
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="not being started"):
+            proc_lib.init_ack()
+
+    as_process(main)
+
+
+def test_ancestors_are_names_or_pids_nearest_first(as_process):
+    async def main() -> None:
+        me = otp.self()
+
+        async def child() -> None:
+            proc_lib.init_ack()
+            await receive()
+
+        async def parent() -> None:
+            pid = await proc_lib.start(child, link=True)
+            otp.send(me, pid)
+            await receive()
+
+        boss = otp.spawn(parent)
+        pid = await receive()
+        info = otp.process_info(pid)
+        assert info.ancestors == (boss, me)
+        assert info.parent == boss
+        assert info.kind == "task"
+        otp.register("boss", boss)
+        assert otp.process_info(otp.spawn(child)).ancestors == (me,)
+        monitor(boss)
+
+    as_process(main)
