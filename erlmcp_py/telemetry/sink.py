@@ -1,0 +1,90 @@
+"""Where lines go without anybody waiting: a bounded queue and one thread that writes.
+
+A terminal that was stopped with Ctrl-S, a pager or a full pipe blocks whoever writes to it. The
+node's loop must not be that writer, so lines are handed to a thread. The queue is bounded: when the
+reader does not keep up, lines are dropped, and the first one that gets through again is preceded by
+how many are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from typing import Final
+
+CAPACITY: Final = 2000
+"""Lines waiting at most (SYSTEM 1.13: flush at 2,000)."""
+
+_BATCH: Final = 256
+
+
+class Sink:
+    """Writes lines to a file descriptor from a thread of its own.
+
+    fd: stays open and belongs to the caller. capacity: lines that may wait.
+    """
+
+    def __init__(self, fd: int, capacity: int = CAPACITY) -> None:
+        self._fd = fd
+        self._capacity = capacity
+        self._lines: deque[str] = deque()
+        self._changed = threading.Condition()
+        self._dropped = 0
+        self._writing = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, line: str) -> None:
+        """Queue a line; drop it when the queue is full or the sink closed. Never waits."""
+        with self._changed:
+            if self._closed:
+                return
+            if len(self._lines) >= self._capacity:
+                self._dropped += 1
+                return
+            if self._dropped:
+                self._lines.append(f"- {self._dropped} log lines were dropped here")
+                self._dropped = 0
+            self._lines.append(line)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds until every queued line is written; says whether it was."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._lines or self._writing), timeout)
+
+    def close(self) -> None:
+        """Take no more lines and end the thread once the queued ones are written. Never waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._lines or self._closed)
+                if not self._lines:
+                    return
+                self._writing = True
+                count = min(len(self._lines), _BATCH)
+                batch = "".join(f"{self._lines.popleft()}\n" for _ in range(count))
+            try:
+                self._write_all(batch.encode("utf-8", "backslashreplace"))
+            except OSError:
+                # Nobody reads any more and there is no second place to say so.
+                with self._changed:
+                    self._closed = True
+                    self._lines.clear()
+                    self._writing = False
+                    self._changed.notify_all()
+                return
+
+    def _write_all(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._fd, data) :]
