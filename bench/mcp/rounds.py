@@ -1,0 +1,137 @@
+"""The MCP rows: HTTP at several numbers of connections, stdio, and the node at rest."""
+
+import sys
+from collections.abc import Callable
+from time import sleep
+from typing import Any, Literal
+
+from ..series import Goal, Measured, Row
+from ..worker import WorkerError, measure
+from .process import resident_mib
+from .servers import AS_IT_COMES, OURS, SDK, Running, running
+
+ROUNDS = 3
+ERAS = ("modern", "legacy")
+CONNECTIONS = (1, 10, 100)
+WINDOW = 64
+SECONDS = "1.2"
+WARM_UP = "0.3"
+REST_SECONDS = 1.0
+"""How long a node is left alone before its memory is read."""
+
+DESIGN = "DESIGN 7"
+STEP = "issue 2"
+
+
+def _rows(
+    transport: Literal["http", "stdio"], where: str, title: str
+) -> tuple[tuple[Row, str], ...]:
+    """The four rows of one kind of load, each with the field it is read from."""
+    rate = (Goal("ratio", 8.0, DESIGN),)
+    cpu: tuple[Goal, ...] = ()
+    if transport == "http":
+        rate = (Goal("ratio", 4.0, STEP), *rate)
+        cpu = (Goal("ours", 60.0, DESIGN),)
+    key = f"{transport}.{where}"
+    return (
+        (Row(f"{key}.rate", "mcp rate", title, "/s", SDK.name, "more", rate), "per_second"),
+        (Row(f"{key}.cpu", "mcp cpu", title, "µs", SDK.name, "less", cpu), "cpu_us"),
+        (Row(f"{key}.p50", "mcp latency", f"{title}, p50", "ms", SDK.name, "less"), "p50_ms"),
+        (Row(f"{key}.p99", "mcp latency", f"{title}, p99", "ms", SDK.name, "less"), "p99_ms"),
+    )
+
+
+def _checked(result: dict[str, Any], name: str) -> dict[str, Any]:
+    if result["errors"]:
+        raise WorkerError(
+            f"{name}: {result['errors']} of {result['requests']} calls were answered wrongly, "
+            f"the first with {result['first_error']}"
+        )
+    return result
+
+
+def _http_load(server: Running, era: str, connections: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.mcp.http_load"]
+    command += ["--port", str(server.port), "--path", server.peer.path, "--pid", str(server.pid)]
+    command += ["--connections", str(connections), "--era", era]
+    command += ["--seconds", SECONDS, "--warm-up", WARM_UP]
+    return _checked(measure(command), f"{server.peer.name} over HTTP, {era}")
+
+
+def http(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """Fresh servers every round; both stand, one is loaded at a time."""
+    lines = {
+        (era, connections): [
+            (Measured(row), field)
+            for row, field in _rows(
+                "http",
+                f"{era}.{connections}",
+                f"HTTP, {era}, {connections} connection{'s' if connections > 1 else ''}",
+            )
+        ]
+        for era in ERAS
+        for connections in CONNECTIONS
+    }
+    for round in range(rounds):
+        with running(OURS) as ours, running(SDK) as sdk:
+            for (era, connections), rows in lines.items():
+                say(f"http: round {round + 1} of {rounds}, {era}, {connections} connections")
+                mine = _http_load(ours, era, connections)
+                theirs = _http_load(sdk, era, connections)
+                for line, field in rows:
+                    line.add(mine[field], theirs[field])
+    return [line for rows in lines.values() for line, _ in rows]
+
+
+def _stdio_load(name: str, command: tuple[str, ...], era: str) -> dict[str, Any]:
+    load = [sys.executable, "-m", "bench.mcp.stdio_load", "--era", era, "--window", str(WINDOW)]
+    load += ["--seconds", SECONDS, "--warm-up", WARM_UP, "--", *command]
+    return _checked(measure(load), f"{name} over stdio, {era}")
+
+
+def stdio(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """A fresh server for every figure, `WINDOW` requests in flight."""
+    measured = []
+    for era in ERAS:
+        rows = _rows("stdio", era, f"stdio, {era}, {WINDOW} in flight")
+        lines = [(Measured(row), field) for row, field in rows]
+        for round in range(rounds):
+            say(f"stdio: round {round + 1} of {rounds}, {era}")
+            mine = _stdio_load(OURS.name, OURS.stdio, era)
+            theirs = _stdio_load(SDK.name, SDK.stdio, era)
+            for line, field in lines:
+                line.add(mine[field], theirs[field])
+        measured += [line for line, _ in lines]
+    return measured
+
+
+def at_rest(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """A node as it comes, with its three examples; the SDK with its one server beside it."""
+    row = "node at rest"
+    memory = Measured(
+        Row(
+            "rest.rss", row, "resident memory", "MiB", SDK.name, "less", (Goal("ours", 45, DESIGN),)
+        )
+    )
+    ready = Measured(
+        Row(
+            "rest.ready",
+            row,
+            "start until ready",
+            "s",
+            SDK.name,
+            "less",
+            (Goal("ours", 0.5, DESIGN),),
+        )
+    )
+    for round in range(rounds):
+        say(f"node at rest: round {round + 1} of {rounds}")
+        seen = []
+        for peer in (AS_IT_COMES, SDK):
+            with running(peer) as server:
+                sleep(REST_SECONDS)
+                seen.append((resident_mib(server.pid), server.ready_seconds))
+        (our_memory, our_ready), (sdk_memory, sdk_ready) = seen
+        memory.add(our_memory, sdk_memory)
+        ready.add(our_ready, sdk_ready)
+    return [memory, ready]

@@ -1,0 +1,31 @@
+"""Is everything here that a run needs? Said before anything is measured."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+NEEDS = {
+    "kernel": ("escript", "pykka"),
+    "http": ("erlmcp-node", "mcp"),
+    "stdio": ("erlmcp-node", "mcp"),
+    "rest": ("erlmcp-node", "mcp"),
+}
+
+
+def missing(groups: list[str]) -> list[str]:
+    """One line for everything that is not there, each saying how to get it."""
+    needed = {need for group in groups for need in NEEDS[group]}
+    lines = []
+    if "escript" in needed and shutil.which("escript") is None:
+        lines.append("Erlang is not on PATH (no `escript`); on Debian: apt-get install erlang-base")
+    if "erlmcp-node" in needed and not Path(sys.executable).with_name("erlmcp-node").exists():
+        lines.append(
+            f"erlmcp-node is not installed beside {sys.executable}; `make bench` installs it"
+        )
+    lines += [
+        f"the Python package {package} is not installed; `make bench` installs it"
+        for package in ("pykka", "mcp")
+        if package in needed and importlib.util.find_spec(package) is None
+    ]
+    return lines

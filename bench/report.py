@@ -1,0 +1,116 @@
+"""The result of a run as a Markdown document and as JSON."""
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from statistics import median
+
+from .machine import Machine
+from .series import Goal, Measured
+
+TITLES = {
+    "kernel": "Kernel",
+    "mcp rate": "MCP: tools/call, requests per second",
+    "mcp cpu": "MCP: tools/call, CPU time of the server per request",
+    "mcp latency": "MCP: tools/call, latency seen by the client",
+    "node at rest": "Node at rest",
+}
+
+INTRODUCTION = (
+    "Medians of the rounds, with the lowest and highest in parentheses. *Times better* is the "
+    "median of the rounds' own ratios, above 1 where erlmcp-py is ahead. What each row does: "
+    "[docs/benchmarks.md](../../docs/benchmarks.md)."
+)
+
+
+def number(value: float) -> str:
+    """Three significant figures, or whole thousands separated: what a reader can compare."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _with_spread(values: list[float]) -> str:
+    return f"{number(median(values))} ({number(min(values))}-{number(max(values))})"
+
+
+def _goal(goal: Goal, unit: str) -> str:
+    if goal.kind == "ratio":
+        return f"≥ {goal.value:g} ×"
+    return f"≤ {goal.value:g} {unit}"
+
+
+def _judged(line: Measured) -> tuple[str, str]:
+    goals = line.row.goals
+    return (
+        ", ".join(f"{_goal(goal, line.row.unit)} ({goal.source})" for goal in goals) or "-",
+        ", ".join("pass" if line.reached(goal) else "**miss**" for goal in goals) or "-",
+    )
+
+
+def table(lines: Iterable[Measured]) -> str:
+    """One group's Markdown table."""
+    out = [
+        "| what | unit | ours | peer | times better | goal | met | load |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        goal, met = _judged(line)
+        row = line.row
+        ratio = f"**{number(median(line.ratios()))}** ({number(min(line.ratios()))}-{number(max(line.ratios()))})"
+        cells = (
+            row.title,
+            row.unit,
+            _with_spread(line.ours),
+            f"{_with_spread(line.peer)} {row.peer}",
+            ratio,
+            goal,
+            met,
+            f"{max(line.load):.1f}",
+        )
+        out.append(f"| {' | '.join(cells)} |")
+    return "\n".join(out)
+
+
+def _machine(machine: Machine) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    load = " ".join(f"{value:.2f}" for value in machine.load_average)
+    return "\n".join(
+        (
+            f"- {machine.date}, commit {machine.commit}",
+            f"- {machine.cores} cores of {machine.cpu}, {machine.memory_mib:,} MiB, {machine.kernel}",
+            f"- {machine.python}; {machine.erlang}; {packages}",
+            f"- load average at the start {load}; column `load`: the highest while measured",
+        )
+    )
+
+
+def markdown(machine: Machine, lines: list[Measured], seconds: float) -> str:
+    """The whole document."""
+    parts = [
+        "# Benchmark result",
+        "",
+        INTRODUCTION,
+        "",
+        _machine(machine),
+        f"- the run took {seconds:.0f} s",
+    ]
+    for group, members in groupby(lines, key=lambda line: line.row.group):
+        parts += ["", f"## {TITLES[group]}", "", table(members)]
+    return "\n".join(parts) + "\n"
+
+
+def write(directory: Path, machine: Machine, lines: list[Measured], seconds: float) -> Path:
+    """Keep the run as DATE.json and DATE.md; answers the path of the latter."""
+    directory.mkdir(exist_ok=True)
+    stem = directory / machine.date[:16].replace(":", "")
+    data = {
+        "machine": machine.as_json(),
+        "seconds": seconds,
+        "rows": [line.as_json() for line in lines],
+    }
+    stem.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+    document = stem.with_suffix(".md")
+    document.write_text(markdown(machine, lines, seconds))
+    return document
