@@ -84,7 +84,8 @@ async def _ask(request: object) -> object:
     """Ask the manager, over a restart of it if need be."""
     for _ in range(_ATTEMPTS):
         try:
-            return await call(NAME, request)  # type: ignore[no-any-return]
+            answer: object = await call(NAME, request)
+            return answer
         except CallExit as problem:
             if problem.cause == "timeout":
                 raise SessionUnavailable("the session manager does not answer") from None

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, InitializeParams
+from erlmcp_py.protocol.lifecycle import (
+    ClientCapabilities,
+    Implementation,
+    InitializeParams,
+    LogLevel,
+)
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
@@ -33,4 +38,4 @@ class SessionView(msgspec.Struct, frozen=True):
     version: str
     client_info: Implementation
     client_capabilities: ClientCapabilities
-    log_level: str | None
+    log_level: LogLevel | None

@@ -25,7 +25,7 @@ from erlmcp_py.protocol.jsonrpc import (
     error_response,
     params_as,
 )
-from erlmcp_py.protocol.lifecycle import EmptyResult, SetLevelParams
+from erlmcp_py.protocol.lifecycle import EmptyResult, LogLevel, SetLevelParams
 from erlmcp_py.sessions.record import SessionRecord, SessionView
 from supervisors import GenServer, Pid, cast, demonitor, monitor, self, send, trap_exit
 
@@ -54,7 +54,7 @@ class _Call(msgspec.Struct, frozen=True):
 class _State:
     def __init__(self, record: SessionRecord) -> None:
         self.record = record
-        self.log_level: str | None = None
+        self.log_level: LogLevel | None = None
         self.calls: dict[RequestId, _Call] = {}
         self.streams: dict[Pid, Any] = {}
         self.undelivered = 0

@@ -1,0 +1,201 @@
+"""A request at a server, from dispatch to the last byte of its answer.
+
+The common case is a plain handler: `send_request` runs it on this stack, the answer lies in
+the mailbox, and it is written as JSON. Everything else is a call that takes its time
+(`_Waiting`): the socket is watched beside it, the first notification turns the response into
+an event stream, and so does a long silence, so that comments can keep the connection open.
+Until then the status is not sent, which is what lets an error have its own (MCP 2026-07-28,
+error codes).
+
+A client that goes away cancels a modern call and does not cancel a legacy one (MCP
+2025-11-25, transports: a disconnect is not a cancellation). Its connection process then
+stays, without a client, until the answer comes and can be dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from erlmcp_py import registry
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, McpError
+from erlmcp_py.protocol.jsonrpc import (
+    Message,
+    Notification,
+    Request,
+    RequestId,
+    encode,
+    error_response,
+)
+from erlmcp_py.server.process import Cancel, Dispatch
+from erlmcp_py.server.scope import Scope
+from erlmcp_py.transports.http.answering import encoded, unavailable, write_message
+from erlmcp_py.transports.http.endpoint import Answer, error_answer
+from erlmcp_py.transports.http.request import HttpRequest
+from erlmcp_py.transports.http.sse import SseWriter
+from supervisors import Pid, abandon, cast, format_reason, receive, send, send_request
+from supervisors import RequestId as Ticket
+
+if TYPE_CHECKING:
+    from erlmcp_py.transports.http.connection import Connection
+
+
+async def find_server(
+    connection: Connection, name: str | None, id: RequestId | None
+) -> Pid | Answer:
+    """The process of a server, or the answer that says why there is none."""
+    transport = connection.config.name
+    pid = await registry.lookup(name, transport=transport)
+    if pid is not None:
+        return pid
+    try:
+        pid = await registry.lookup_soon(name, transport=transport)
+    except registry.ServerDown as down:
+        return unavailable(id, down)
+    if pid is not None:
+        return pid
+    text = "this node has no default server" if name is None else f"there is no server {name!r}"
+    return error_answer(id, McpError(INVALID_REQUEST, text), "legacy", 404)
+
+
+def notifier(pid: Pid, key: tuple[Any, ...]) -> Callable[[Notification], None]:
+    """How the handler of the call `key` reaches the connection `pid`: through its mailbox."""
+
+    def notify(notification: Notification) -> None:
+        send(pid, ("call_notify", key, notification))
+
+    return notify
+
+
+async def call_server(
+    connection: Connection,
+    http: HttpRequest,
+    server: Pid,
+    request: Request,
+    scope: Scope,
+) -> None:
+    """Dispatch the request and write what comes of it."""
+    ticket = send_request(server, Dispatch(request, scope))
+    message = await connection.poll()
+    if message is not None and message[0] == "$reply" and message[1] is ticket:
+        write_message(connection, http, message[2], scope.era)
+        return
+    waiting = _Waiting(connection, http, server, request, scope, ticket)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.watch)
+        await waiting.run(message)
+        nursery.cancel_scope.cancel()
+
+
+class _Waiting:
+    """A call that did not answer at once."""
+
+    __slots__ = (
+        "connection", "done", "http", "request", "scope", "server", "stream", "ticket",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        connection: Connection,
+        http: HttpRequest,
+        server: Pid,
+        request: Request,
+        scope: Scope,
+        ticket: Ticket,
+    ) -> None:
+        self.connection = connection
+        self.http = http
+        self.server = server
+        self.request = request
+        self.scope = scope
+        self.ticket = ticket
+        self.stream: SseWriter | None = None
+        self.done = False
+
+    async def run(self, message: Any) -> None:
+        """Until the answer is written, or nobody wants it any more."""
+        connection, scope = self.connection, self.scope
+        # What was written for earlier requests must not wait for this one.
+        await connection.flush()
+        if scope.session is not None:
+            cast(scope.session, ("started", self.request.id, connection.pid))
+        try:
+            while not self.done:
+                if message is None:
+                    await connection.flush()
+                    self._notice_departure()
+                    message = await self._next()
+                if message is not None:
+                    if self._handle(message):
+                        break
+                    message = await connection.poll()
+        finally:
+            if not self.done:
+                self._give_up("the connection was closed")
+            if scope.session is not None:
+                cast(scope.session, ("finished", self.request.id))
+
+    async def _next(self) -> Any:
+        """The next message, or None when it was quiet and a comment was written instead."""
+        config = self.connection.config
+        quiet = config.sse_delay if self.stream is None else config.keep_alive
+        try:
+            return await receive(timeout=quiet)
+        except trio.TooSlowError:
+            self.connection.write(self._open_stream().comment())
+            return None
+
+    def _handle(self, message: Any) -> bool:
+        """Act on a message; True if the call has ended with it. Strays are dropped."""
+        match message:
+            case ("$reply", ticket, answer) if ticket is self.ticket:
+                self._finish(answer)
+            case ("$error", ticket, reason) if ticket is self.ticket:
+                text = (
+                    f"the server went away while it worked on this: {format_reason(reason)}; "
+                    "the request may be repeated"
+                )
+                self._finish(error_response(self.request.id, McpError(INTERNAL_ERROR, text)))
+            case ("call_notify", key, notification) if key is self.scope.key:
+                self.connection.write(self._open_stream().event(encode(notification)))
+            case ("disconnected",):
+                self.connection.gone = True
+                self._notice_departure()
+            case ("cancelled", id, reason) if id == self.request.id:
+                self._give_up(reason, cancel=True)
+                self._close_stream(self._open_stream())
+        return self.done
+
+    def _notice_departure(self) -> None:
+        if self.connection.gone and self.scope.era == "modern" and not self.done:
+            self._give_up("the client closed the connection")
+
+    def _give_up(self, reason: str | None, *, cancel: bool = False) -> None:
+        """Want no answer any more, and tell the server so where that is a cancellation."""
+        self.done = True
+        abandon(self.ticket)
+        if cancel or self.scope.era == "modern":
+            cast(self.server, Cancel(self.scope.key, reason))
+
+    def _finish(self, answer: Message) -> None:
+        self.done = True
+        if self.stream is None:
+            write_message(self.connection, self.http, answer, self.scope.era)
+        else:
+            body, _ = encoded(answer)
+            self.connection.write(self.stream.event(body))
+            self._close_stream(self.stream)
+
+    def _open_stream(self) -> SseWriter:
+        stream = self.stream
+        if stream is None:
+            http = self.http
+            stream = self.stream = SseWriter(version=http.version, keep_alive=http.keep_alive)
+            self.connection.write(stream.start())
+        return stream
+
+    def _close_stream(self, stream: SseWriter) -> None:
+        self.connection.write(stream.end())
+        self.connection.closing |= not stream.keep_alive

@@ -1,0 +1,81 @@
+"""Carrying out what a request asks for: each plan of `endpoint` to the room that knows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from erlmcp_py.server.scope import Scope
+from erlmcp_py.transports.http import legacy
+from erlmcp_py.transports.http.answering import RETRY_SOON, write_answer
+from erlmcp_py.transports.http.calling import call_server, find_server, notifier
+from erlmcp_py.transports.http.endpoint import (
+    Answer,
+    Deliver,
+    EndSession,
+    Initialize,
+    Invoke,
+    OpenStream,
+    Plan,
+    Visit,
+    refusal,
+)
+from erlmcp_py.transports.http.request import HttpRequest
+from supervisors import CallExit
+
+if TYPE_CHECKING:
+    from erlmcp_py.transports.http.connection import Connection
+
+
+async def carry_out(connection: Connection, http: HttpRequest, plan: Plan) -> None:
+    """Do what the plan says and write the answer; the caller flushes."""
+    match plan:
+        case Invoke():
+            await _invoke(connection, http, plan)
+        case Answer():
+            write_answer(connection, http, plan)
+        case Deliver():
+            await legacy.deliver(connection, http, plan)
+        case Initialize():
+            await legacy.initialize(connection, http, plan)
+        case OpenStream():
+            await legacy.open_stream(connection, http, plan)
+        case EndSession():
+            await legacy.end_session(connection, http, plan)
+        case Visit():
+            await _visit(connection, http, plan)
+
+
+async def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> None:
+    request, meta = plan.request, plan.meta
+    server = await find_server(connection, plan.server, request.id)
+    if isinstance(server, Answer):
+        write_answer(connection, http, server)
+        return
+    key = (connection.pid, request.id)
+    scope = Scope(
+        era="modern",
+        version=meta.version,
+        key=key,
+        notify=notifier(connection.pid, key),
+        client_info=meta.client_info,
+        client_capabilities=meta.client_capabilities,
+        log_level=meta.log_level,
+    )
+    await call_server(connection, http, server, request, scope)
+
+
+async def _visit(connection: Connection, http: HttpRequest, plan: Visit) -> None:
+    try:
+        status, headers, body = await plan.route(http)
+    except CallExit as problem:
+        answer = refusal(503, f"nobody answers for {http.path}: {problem}", RETRY_SOON)
+        write_answer(connection, http, answer)
+        return
+    content_type = b"application/octet-stream"
+    pairs = []
+    for name, value in headers.items():
+        if name.lower() == "content-type":
+            content_type = value.encode("latin-1")
+        else:
+            pairs.append((name.encode("latin-1"), value.encode("latin-1")))
+    write_answer(connection, http, Answer(status, body, content_type, pairs))

@@ -1,0 +1,216 @@
+"""The legacy era over HTTP: sessions are opened, used, listened to and ended (MCP 2025-11-25)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from erlmcp_py import sessions
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, McpError
+from erlmcp_py.protocol.jsonrpc import (
+    Notification,
+    Request,
+    RequestId,
+    Response,
+    encode,
+    error_response,
+    params_as,
+)
+from erlmcp_py.protocol.lifecycle import InitializeParams
+from erlmcp_py.protocol.notifications import CANCELLED, CancelledParams
+from erlmcp_py.protocol.versions import negotiate_legacy
+from erlmcp_py.server.process import Dispatch
+from erlmcp_py.server.scope import Scope
+from erlmcp_py.sessions.record import SessionView
+from erlmcp_py.sessions.session import METHODS as SESSION_METHODS
+from erlmcp_py.transports.http.answering import unavailable, write_answer, write_message
+from erlmcp_py.transports.http.calling import call_server, find_server, notifier
+from erlmcp_py.transports.http.endpoint import (
+    ACCEPTED,
+    Answer,
+    Deliver,
+    EndSession,
+    Initialize,
+    OpenStream,
+    error_answer,
+)
+from erlmcp_py.transports.http.request import HttpRequest
+from erlmcp_py.transports.http.sse import SseWriter
+from supervisors import CallExit, Pid, call, cast, demonitor, format_reason, monitor, receive
+
+if TYPE_CHECKING:
+    from erlmcp_py.transports.http.connection import Connection
+
+
+async def initialize(connection: Connection, http: HttpRequest, plan: Initialize) -> None:
+    """Have the server answer `initialize`; only if it does, open a session."""
+    request = plan.request
+    try:
+        params = params_as(request, InitializeParams)
+    except McpError as error:
+        write_answer(connection, http, error_answer(request.id, error, "legacy"))
+        return
+    server = await find_server(connection, plan.server, request.id)
+    if isinstance(server, Answer):
+        write_answer(connection, http, server)
+        return
+    version = negotiate_legacy(params.protocol_version)
+    key = (connection.pid, request.id)
+    scope = Scope(
+        era="legacy",
+        version=version,
+        key=key,
+        notify=notifier(connection.pid, key),
+        client_info=params.client_info,
+        client_capabilities=params.capabilities,
+    )
+    try:
+        answer = await call(server, Dispatch(request, scope))
+    except CallExit as problem:
+        text = f"the server went away: {format_reason(problem.cause)}"
+        answer = error_response(request.id, McpError(INTERNAL_ERROR, text))
+    if not isinstance(answer, Response):
+        write_message(connection, http, answer, "legacy")
+        return
+    try:
+        record, _ = await sessions.create(plan.server, params, version)
+    except (sessions.SessionLimit, sessions.SessionUnavailable) as problem:
+        write_answer(connection, http, unavailable(request.id, problem))
+        return
+    headers = ((b"Mcp-Session-Id", record.id.encode("ascii")),)
+    write_message(connection, http, answer, "legacy", headers)
+
+
+def _unknown_session(id: RequestId | None = None) -> Answer:
+    text = "there is no such session here; send initialize to open a new one"
+    return error_answer(id, McpError(INVALID_REQUEST, text), "legacy", 404)
+
+
+async def _session(
+    session_id: str, server: str | None, id: RequestId | None
+) -> tuple[Pid, SessionView] | Answer:
+    """The session's process and what it says of itself; or the answer that refuses."""
+    for last in (False, True):
+        try:
+            pid = await sessions.find(session_id)
+            if pid is None:
+                return _unknown_session(id)
+            view: SessionView = await call(pid, ("view",))
+        except sessions.SessionUnavailable as problem:
+            return unavailable(id, problem)
+        except CallExit as problem:  # it died since it was found, and is being restarted
+            if last:
+                return unavailable(id, problem)
+            continue
+        return (pid, view) if view.server == server else _unknown_session(id)
+    raise AssertionError("the loop returns")
+
+
+async def deliver(connection: Connection, http: HttpRequest, plan: Deliver) -> None:
+    """A request, notification or response within a session."""
+    message = plan.message
+    id = message.id if isinstance(message, Request) else None
+    found = await _session(plan.session, plan.server, id)
+    if isinstance(found, Answer):
+        write_answer(connection, http, found)
+        return
+    session, view = found
+    if isinstance(message, Request):
+        await _request(connection, http, plan, message, session, view)
+        return
+    if isinstance(message, Notification) and message.method == CANCELLED:
+        try:
+            params = params_as(message, CancelledParams)
+        except McpError as error:
+            write_answer(connection, http, error_answer(None, error, "legacy", 400))
+            return
+        cast(session, ("cancel", params.request_id, params.reason))
+    write_answer(connection, http, ACCEPTED)
+
+
+async def _request(
+    connection: Connection,
+    http: HttpRequest,
+    plan: Deliver,
+    request: Request,
+    session: Pid,
+    view: SessionView,
+) -> None:
+    if request.method in SESSION_METHODS:
+        try:
+            answer = await call(session, ("answer", request))
+        except CallExit as problem:
+            write_answer(connection, http, unavailable(request.id, problem))
+        else:
+            write_message(connection, http, answer, "legacy")
+        return
+    server = await find_server(connection, plan.server, request.id)
+    if isinstance(server, Answer):
+        write_answer(connection, http, server)
+        return
+    key = (session, request.id)
+    scope = Scope(
+        era="legacy",
+        version=view.version,
+        key=key,
+        notify=notifier(connection.pid, key),
+        client_info=view.client_info,
+        client_capabilities=view.client_capabilities,
+        log_level=view.log_level,
+        session=session,
+    )
+    await call_server(connection, http, server, request, scope)
+
+
+async def end_session(connection: Connection, http: HttpRequest, plan: EndSession) -> None:
+    """DELETE: the session's calls in flight are cancelled with it."""
+    try:
+        known = await sessions.delete(plan.session)
+    except sessions.SessionUnavailable as problem:
+        write_answer(connection, http, unavailable(None, problem))
+        return
+    write_answer(connection, http, Answer(204) if known else _unknown_session())
+
+
+async def open_stream(connection: Connection, http: HttpRequest, plan: OpenStream) -> None:
+    """The GET stream: what the session has to say outside of requests, until either ends."""
+    found = await _session(plan.session, plan.server, None)
+    if isinstance(found, Answer):
+        write_answer(connection, http, found)
+        return
+    session = found[0]
+    stream = SseWriter(version=http.version, keep_alive=http.keep_alive)
+    connection.write(stream.start())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.watch)
+        ref = _attach(connection, session)
+        while not connection.gone:
+            await connection.flush()
+            try:
+                message = await receive(timeout=connection.config.keep_alive)
+            except trio.TooSlowError:
+                connection.write(stream.comment())
+                continue
+            match message:
+                case ("notify", notification):
+                    connection.write(stream.event(encode(notification)))
+                case ("DOWN", down, _, _, _) if down is ref:
+                    found = await _session(plan.session, plan.server, None)
+                    if isinstance(found, Answer):
+                        break
+                    session = found[0]
+                    ref = _attach(connection, session)
+                case ("disconnected",):
+                    connection.gone = True
+        demonitor(ref, flush=True)
+        cast(session, ("detach", connection.pid))
+        nursery.cancel_scope.cancel()
+    connection.write(stream.end())
+    connection.closing |= not stream.keep_alive
+
+
+def _attach(connection: Connection, session: Pid) -> Any:
+    ref = monitor(session)
+    cast(session, ("attach", connection.pid))
+    return ref
