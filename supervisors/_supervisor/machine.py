@@ -21,7 +21,7 @@ _REGULAR: dict[str, type[Regular]] = {
 }
 
 
-def machine(flags: object, specs: object) -> Machine:
+def machine_for(flags: object, specs: object) -> Machine:
     """The state machine for what a supervisor's `init` returned, nothing started yet.
 
     Raises `SupervisorError` with OTP's reasons for start_link to fail (rule V1):

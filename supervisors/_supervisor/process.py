@@ -23,9 +23,9 @@ from .._process import crash_report
 from .._reports import ProgressReport, SupervisorReport, WarningReport
 from .._signals import is_alive
 from .._task import TaskProcess, Terminate
-from .answers import ChildInfo
+from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
-from .machine import Machine, machine
+from .machine import Machine, machine_for
 from .plan import Action, Halt, Plan, Progress, Retry, Start, Stop, Tell
 from .simple_one_for_one import SimpleOneForOne
 from .spec import SupFlags
@@ -43,12 +43,14 @@ class SupervisorState:
     """What `sys.get_state` shows of a supervisor.
 
     module: the class whose `init` it was started from. flags: as that returned them.
-    children: newest first. restarts: attempts that count towards the intensity, as far as
-    they have not been forgotten at the last attempt.
+    counts: as `count_children` answers. children: newest first; those of a
+    simple_one_for_one supervisor are only counted, they may be a hundred thousand.
+    restarts: attempts that count towards the intensity, as of the last one.
     """
 
     module: str
     flags: SupFlags
+    counts: ChildCounts
     children: tuple[ChildInfo, ...]
     restarts: int
 
@@ -67,11 +69,14 @@ class SupervisorProcess:
     # --- supervisors.sys --------------------------------------------------------------
 
     def get_state(self) -> SupervisorState:
+        machine = self.machine
+        named = not isinstance(machine, SimpleOneForOne)
         return SupervisorState(
             module=self.process.initial_call,
-            flags=self.machine.flags,
-            children=tuple(self.machine.which_children()),
-            restarts=len(self.machine.window),
+            flags=machine.flags,
+            counts=machine.count_children(_alive),
+            children=tuple(machine.which_children()) if named else (),
+            restarts=len(machine.window),
         )
 
     def replace_state(self, state: Any) -> NoReturn:
@@ -97,7 +102,7 @@ class SupervisorProcess:
         if not (isinstance(wanted, tuple) and len(wanted) == 2):
             self._fail(("bad_return", (type(self.module).__qualname__, "init", wanted)))
         try:
-            self.machine = machine(*wanted)
+            self.machine = machine_for(*wanted)
         except SupervisorError as fault:
             self._fail(fault.reason)
         failure = await self._carry_out(self.machine.boot())

@@ -202,6 +202,16 @@ async def answer(request: Awaitable[Any], *, with_value: bool = False) -> Any:
     return ("ok", value) if with_value else "ok"
 
 
+async def drain() -> list[Any]:
+    """Everything that arrives until nothing does for a while."""
+    mail = []
+    while True:
+        try:
+            mail.append(await otp.receive(timeout=0.05))
+        except trio.TooSlowError:
+            return mail
+
+
 async def counts(sup: Pid) -> list[tuple[str, int]]:
     """`count_children` as Erlang's list of pairs."""
     counted = await otp.count_children(sup)

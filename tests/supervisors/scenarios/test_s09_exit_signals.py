@@ -10,20 +10,10 @@ import trio
 import supervisors as otp
 from supervisors import Exit, Pid
 
-from .harness import Scenario, golden, play
+from .harness import Scenario, drain, golden, play
 from .terms import ErlangError
 
 WAIT = 0.05
-
-
-async def drain() -> list[Any]:
-    """Everything that arrives until nothing does for a while."""
-    mail = []
-    while True:
-        try:
-            mail.append(await otp.receive(timeout=WAIT))
-        except trio.TooSlowError:
-            return mail
 
 
 async def probe(trap: bool, act: Callable[[Pid], None]) -> Any:

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from supervisors._errors import format_reason
-from supervisors._supervisor.machine import Machine, machine
+from supervisors._supervisor.machine import Machine, machine_for
 from supervisors._supervisor.plan import (
     Failed,
     Halt,
@@ -43,7 +43,7 @@ class Driver:
 
     def __init__(self, children: list[ChildSpec] | str, **flags: Any) -> None:
         specs = [spec(id) for id in children] if isinstance(children, str) else children
-        self.machine: Machine = machine(SupFlags(**{"intensity": 99, **flags}), specs)
+        self.machine: Machine = machine_for(SupFlags(**{"intensity": 99, **flags}), specs)
         self.plans: dict[object, list[object]] = {}
         self.stops: dict[object, object] = {}
         self.retries: list[object] = []

@@ -8,7 +8,7 @@ import trio
 import supervisors as otp
 from supervisors import SupervisorState, SupFlags, sys
 
-from .servers import child, end_of, kill, pids_of, tree
+from .servers import Plain, child, end_of, kill, pids_of, tree
 
 
 def test_get_state_and_status(as_process):
@@ -23,7 +23,7 @@ def test_get_state_and_status(as_process):
             ("b", otp.whereis("b")),
             ("a", otp.whereis("a")),
         ]
-        assert state.restarts == 1
+        assert (state.restarts, state.counts) == (1, otp.ChildCounts(2, 2, 0, 2))
         status = await sys.get_status("sup")
         assert (status["name"], status["status"], status["parent"]) == (
             "sup",
@@ -32,6 +32,17 @@ def test_get_state_and_status(as_process):
         )
         with pytest.raises(TypeError, match="start_child"):
             await sys.replace_state("sup", lambda state: state)
+
+    as_process(main)
+
+
+def test_dynamic_children_are_only_counted(as_process):
+    async def main():
+        sup = await tree(Plain.child_spec(), strategy="simple_one_for_one")
+        for number in range(3):
+            await otp.start_child(sup, [number])
+        state = await sys.get_state(sup)
+        assert (state.children, state.counts) == ((), otp.ChildCounts(1, 3, 0, 3))
 
     as_process(main)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from supervisors._supervisor.errors import SupervisorError
-from supervisors._supervisor.machine import machine
+from supervisors._supervisor.machine import machine_for
 from supervisors._supervisor.spec import (
     ChildSpec,
     SupFlags,
@@ -149,18 +149,18 @@ def test_each_flag_has_its_term(flags: object, term: object) -> None:
         check_flags(flags)
     assert caught.value.reason == term
     with pytest.raises(SupervisorError) as caught:
-        machine(flags, [])
+        machine_for(flags, [])
     assert caught.value.reason == ("supervisor_data", term)
 
 
 def test_start_link_reasons_for_bad_specs() -> None:
     with pytest.raises(SupervisorError) as caught:
-        machine(SupFlags(), [GOOD, GOOD])
+        machine_for(SupFlags(), [GOOD, GOOD])
     assert caught.value.reason == ("start_spec", ("duplicate_child_name", "a"))
     two = [GOOD, {**GOOD, "id": "b"}]
     for specs in (two, [], None):
         with pytest.raises(SupervisorError) as caught:
-            machine(SupFlags("simple_one_for_one"), specs)
+            machine_for(SupFlags("simple_one_for_one"), specs)
         assert caught.value.reason == ("bad_start_spec", specs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -174,21 +175,21 @@ def test_other_messages_are_reported_and_dropped(as_process):
 def test_requests_that_come_during_a_stop_are_served_after_it_in_order(as_process):
     async def main():
         sup = await tree(child("slow", Slow, 0.0, 5.0), child("a"))
-        answers: list[tuple[str, float]] = []
-
-        async def ask(act: str, id: str) -> None:
-            await getattr(otp, act)(sup, id)
-            answers.append((f"{act} {id}", otp.current_runtime().now()))
-
+        events: list[tuple[Any, ...]] = []
         requests = [
-            *(("terminate_child", id) for id in ("slow", "a")),
-            *(("delete_child", id) for id in ("a", "slow")),
+            *((otp.terminate_child, id) for id in ("slow", "a")),
+            *((otp.delete_child, id) for id in ("a", "slow")),
         ]
-        for request in requests:
-            otp.spawn(ask, *request)
+        callers = []
+        otp.sys.trace(sup, events.append)
+        for act, id in requests:
+            callers.append(otp.spawn(act, sup, id))
             await trio.sleep(1)
+        assert [event for event in events if event[0] == "out"] == []
         await trio.sleep(10)
-        assert answers == [(f"{act} {id}", 5.0) for act, id in requests]
+        answered = [event[2] for event in events if event[0] == "out"]
+        assert answered == callers
+        assert await otp.which_children(sup) == []
 
     as_process(main)
 
