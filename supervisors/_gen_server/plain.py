@@ -149,13 +149,12 @@ class PlainServer(CallbackProcess):
         state = self.state
         handle_cast = self.module.handle_cast
         message: Any = None
-        left = cell.budget
+        left = budget = cell.budget
         try:
             while left > 0 and self.status == RUNNING:
                 batch = self.take_batch()
                 if batch is None:
                     break
-                before = left
                 turn: Iterable[Any] = islice(batch, left)
                 if self.extras is not None and self.extras.debug is not None:
                     turn = self._traced(turn, self.extras.debug)
@@ -181,7 +180,6 @@ class PlainServer(CallbackProcess):
                     if self.status != RUNNING:
                         break
                     state = self.state
-                self.messages_in += before - left
                 self.state = state
         except BaseException as error:
             self.state = state
@@ -189,6 +187,7 @@ class PlainServer(CallbackProcess):
             if not isinstance(error, Exception):
                 raise
         finally:
+            self.messages_in += budget - left
             cell.budget = left
             cell.current = previous
         if self.status != EXITED:
