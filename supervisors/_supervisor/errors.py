@@ -52,6 +52,11 @@ class SupervisorError(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
+        from .spec import ChildSpec
+
+        match self.reason:
+            case (why, ChildSpec(id=id)):
+                return f"child {id!r} did not start: {format_reason(why)}"
         tag = self.reason[0] if isinstance(self.reason, tuple) and self.reason else self.reason
         words = _WORDS.get(tag) if isinstance(tag, str) else None
         text = format_reason(self.reason)

@@ -58,7 +58,6 @@ class SimpleOneForOne:
 
     def stop_all(self) -> Plan[None]:
         """Stop all at once under one time limit; one report per reason, with a count."""
-        self._restarting.clear()
         if not self._live:
             return
         reasons: StopOutcome = yield Stop(tuple(self._live), self.spec.stops_within)

@@ -169,4 +169,5 @@ def test_an_error_says_what_would_be_right() -> None:
         "(invalid_shutdown, -1): shutdown must be seconds >= 0, math.inf or 'brutal_kill'"
     )
     assert str(SupervisorError("not_found")) == "not_found: the supervisor has no such child"
-    assert str(SupervisorError(("no_disk", "spec"))) == "(no_disk, spec)"
+    failed = SupervisorError((("EXIT", OSError("no disk")), ChildSpec("a", (start, ()))))
+    assert str(failed) == "child 'a' did not start: (EXIT, OSError: no disk)"

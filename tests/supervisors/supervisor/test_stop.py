@@ -56,6 +56,26 @@ def test_infinity_waits_as_long_as_it_takes(as_process):
     as_process(main)
 
 
+def test_one_that_cleans_up_behind_a_shield_is_waited_for(as_process):
+    """A coroutine cannot be ended in the middle of shielded work, not even by kill."""
+
+    async def shielded() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(10)
+
+    async def main():
+        spec = ChildSpec("a", (otp.spawn_link, (shielded,)), shutdown=1.0)
+        sup = await tree(spec)
+        await trio.sleep(0.5)
+        await otp.terminate_child(sup, "a")
+        assert otp.current_runtime().now() == 10.5
+
+    as_process(main)
+
+
 def test_children_stop_one_at_a_time_in_reverse(as_process):
     async def main():
         otp.trap_exit()
