@@ -1,0 +1,1 @@
+"""Operating a node: what is well, what is not, and who is told."""
