@@ -298,12 +298,7 @@ class Server:
                     f"{handler.where}: completion: {ref!r} has no argument {argument!r}; "
                     f"it has {', '.join(names) or 'none'}"
                 )
-            if not 1 <= len(handler.parameters) <= 2:
-                raise TypeError(
-                    f"{handler.where}: a completion takes (value: str) or "
-                    f"(value: str, arguments: dict[str, str]), not {len(handler.parameters)} "
-                    "parameters"
-                )
+            _check_completion(handler)
             key = (ref, argument)
             _refuse_duplicate(
                 self.completions, key, f"completion of {argument!r} in {ref!r}", handler
@@ -397,4 +392,14 @@ def _check_variables(pattern: UriTemplate, arguments: TextArguments, handler: Ha
     if missing and missing[0] in arguments.required:
         raise TypeError(
             f"{handler.where}: parameter {missing[0]!r} is no variable of {pattern.text!r}"
+        )
+
+
+def _check_completion(handler: Handler) -> None:
+    hints = [parameter.hint for parameter in handler.parameters]
+    if hints not in ([str], [str, dict[str, str]]):
+        given = ", ".join(f"{parameter.name}: {parameter.hint}" for parameter in handler.parameters)
+        raise TypeError(
+            f"{handler.where}: a completion takes (value: str) or "
+            f"(value: str, arguments: dict[str, str]), not ({given})"
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 _GOOGLE_PARAMETERS = frozenset({"args", "arguments", "parameters", "params"})
 _OTHER_SECTIONS = frozenset({"returns", "return", "raises", "yields", "yield"})
-_GOOGLE_ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)")
+_GOOGLE_ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\(.*?\))?\s*:\s*(.*)")
 _NUMPY_ENTRY = re.compile(r"(\w+(?:\s*,\s*\w+)*)\s*(?::.*)?$")
 _SPHINX_FIELD = re.compile(r":(\w+)\s*([^:]*):\s*(.*)")
 _SPHINX_PARAMETERS = frozenset({"param", "parameter", "arg", "argument"})

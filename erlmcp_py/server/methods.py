@@ -9,7 +9,7 @@ not there, was removed, or belongs to a capability that was not advertised is -3
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -65,8 +65,7 @@ class Call:
     keywords: dict[str, Any]
     finish: Callable[[Any], Result]
     """Makes the answer of what the handler returned; `BadResult` if that is impossible."""
-    positional: tuple[Any, ...] = ()
-    context: Context | None = field(default=None)
+    context: Context | None = None
     uri: str | None = None
     """The URI that was asked for, if the call reads a resource."""
 
@@ -264,9 +263,11 @@ def _complete(server: Server, request: Request, scope: Scope) -> Result | Call:
             "completion",
             f"{definition.ref} {definition.argument}",
             definition.handler,
-            {},
+            {
+                parameter.name: value
+                for parameter, value in zip(definition.handler.parameters, values, strict=False)
+            },
             completion_result,
-            positional=values[: len(definition.handler.parameters)],
         ),
     )
 

@@ -206,7 +206,7 @@ def _run_inline(
     state: ServerState, call: Call, request: Request, scope: Scope, counters: CallStatistics
 ) -> Result | McpError:
     try:
-        return call.finish(call.handler.function(*call.positional, **call.keywords))
+        return call.finish(call.handler.function(**call.keywords))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
         if isinstance(error, Exception) and is_meant(error):
             counters.errors += 1
@@ -239,7 +239,7 @@ def _start(
 
 async def _handle(server: Pid, call: Call, threads: trio.CapacityLimiter) -> None:
     """The life of a request process: call the handler, hand the outcome over, end."""
-    function: Callable[[], Any] = partial(call.handler.function, *call.positional, **call.keywords)
+    function: Callable[[], Any] = partial(call.handler.function, **call.keywords)
     value: Result | Exception
     try:
         if call.handler.mode == "thread":

@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any, NotRequired, TypedDict, cast
+from typing import Annotated, Any, NotRequired, TypedDict, cast, get_args, get_origin
 
 import jsonschema_rs
 import msgspec
@@ -24,6 +24,8 @@ from erlmcp_py.server.signature import Handler, Parameter
 
 _REPORTED_ERRORS = 5
 _MESSAGE_LIMIT = 200
+_TEXT_HINTS = (inspect.Signature.empty, None, type(None), str, bytes, list, tuple)
+_ANYTHING = (Any, object)
 _REF_TEMPLATE = "#/$defs/{name}"
 
 
@@ -155,10 +157,13 @@ def _keyword_type(handler: Handler) -> Any:
 def output_of(handler: Handler) -> Output | None:
     """The `Output` a return hint declares; None if results of this hint are only text.
 
-    Text are: no hint, `None`, `str`, `bytes` and `Any`. Content objects are the caller's affair.
+    Text are: no hint, `None`, `str`, `bytes`, `Any`, and lists of `Any`, which may turn out to hold
+    content objects. Hints of content objects are the caller's affair.
     """
     hint = handler.returns
-    if hint in (inspect.Signature.empty, None, type(None), Any, object, str, bytes):
+    if hint in _TEXT_HINTS or hint in _ANYTHING:
+        return None
+    if get_origin(hint) in (list, tuple) and any(part in _ANYTHING for part in get_args(hint)):
         return None
     schema, definitions = _schema_of(hint, f"{handler.where}: the return hint")
     root = _resolve(schema, definitions)
@@ -228,8 +233,10 @@ def _path(parts: list[str | int]) -> str:
 
 
 def _shorten(text: str) -> str:
+    """One line of limited length; the middle goes, as the value is in front of what was expected."""
     flat = " ".join(text.split())
-    return flat if len(flat) <= _MESSAGE_LIMIT else f"{flat[: _MESSAGE_LIMIT - 1]}…"
+    half = _MESSAGE_LIMIT // 2
+    return flat if len(flat) <= _MESSAGE_LIMIT else f"{flat[: half - 1]}…{flat[-half:]}"
 
 
 def _object_schema(handler: Handler) -> dict[str, Any]:

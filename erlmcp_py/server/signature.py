@@ -81,7 +81,7 @@ def read_handler(
             f"{where}: a type hint of {_name(function)} cannot be resolved: {error}; "
             "the name must be defined or imported at module level"
         ) from error
-    documentation = parse_docstring(inspect.getdoc(function))
+    documentation = parse_docstring(_annotated_object(function).__doc__)
     parameters: list[Parameter] = []
     context_name: str | None = None
     for parameter in signature.parameters.values():

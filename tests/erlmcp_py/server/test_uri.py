@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from erlmcp_py.server.uri import check_uri, compile_template, is_template
+
+SAFE = st.text(min_size=1).filter(
+    lambda value: (
+        value not in (".", "..")
+        and not any(
+            c in "/\\" or c < " " or c == "\x7f" or 0xD800 <= ord(c) < 0xE000 for c in value
+        )
+    )
+)
+
+
+@given(SAFE, SAFE)
+def test_what_expands_matches_back(city: str, day: str) -> None:
+    template = compile_template("weather://{city}/days/{day}")
+    uri = f"weather://{quote(city, safe='')}/days/{quote(day, safe='')}"
+    assert template.match(uri) == {"city": city, "day": day}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "..",
+        ".",
+        "%2e%2e",
+        "%2E.",
+        "..%2Fetc",
+        "a%2F..%2Fb",
+        "a%5Cb",
+        "a\\b",
+        "a%00",
+        "a%0a",
+        "%ff",
+        "",
+        "a/b",
+        "a?b",
+        "a#b",
+    ],
+)
+def test_values_that_could_leave_their_place_do_not_match(value: str) -> None:
+    assert compile_template("file:///{name}").match(f"file:///{value}") is None
+
+
+@given(st.text(st.sampled_from("ab-%2Ff5Cc./\\0eE")))
+def test_no_match_ever_holds_a_separator(uri: str) -> None:
+    values = compile_template("x:{a}-{b}").match(f"x:{uri}-b") or {}
+    assert not any(set("/\\\x00") & set(value) for value in values.values())
+
+
+def test_percent_is_decoded_once() -> None:
+    assert compile_template("x:{a}").match("x:%252e%252e") == {"a": "%2e%2e"}
+
+
+def test_literals_match_exactly() -> None:
+    template = compile_template("a+b://h.st/{x}.json?v=1")
+    assert template.match("a+b://h.st/q.json?v=1") == {"x": "q"}
+    assert template.match("aab://h.st/q.json?v=1") is None
+    assert template.match("a+b://hxst/q.json?v=1") is None
+    assert template.match("a+b://h.st/q.json?v=1&w") is None
+
+
+def test_an_overlong_uri_matches_nothing() -> None:
+    assert compile_template("x:{a}").match("x:" + "a" * 9000) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("x:{a}{b}", "literal between"),
+        ("x:{a}/{a}", "occurs twice"),
+        ("x:{+a}", "{+a} is not supported"),
+        ("x:{a,b}", "not supported"),
+        ("x:{a:3}", "not supported"),
+        ("x:{}", "not supported"),
+        ("x:{a", "unbalanced"),
+        ("x:a}", "unbalanced"),
+        ("x:{a}/ü", "percent-encode"),
+        ("{a}/b", "no scheme"),
+        ("x:" + "/".join(f"{{v{i}}}" for i in range(300)), "at most 256"),
+        ("x:{a}" + "b" * 9000, "at most 8192"),
+    ],
+)
+def test_templates_beyond_level_one_are_refused(text: str, word: str) -> None:
+    with pytest.raises(ValueError, match="^(?s:.*)" + word.replace("+", r"\+").replace("{", r"\{")):
+        compile_template(text)
+
+
+@pytest.mark.parametrize("text", ["", "plain", "a b:c", "ü://x", "http://[x"])
+def test_addresses_that_are_no_uri(text: str) -> None:
+    with pytest.raises(ValueError):
+        check_uri(text)
+
+
+def test_what_is_a_template() -> None:
+    assert is_template("x:{a}")
+    assert is_template("x:a}")
+    assert not is_template("x:a")
