@@ -42,9 +42,11 @@ from supervisors import (
     SupervisorError,
     SupFlags,
     format_reason,
+    is_alive,
     register,
     spawn_link,
     start_child,
+    whereis,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 async def start_listener(console: Console) -> Pid:
     """Bind the control socket and start the process that accepts on it."""
+    await vacant("control")
     listening = console.claim.listen()
     pid = spawn_link(_accept, console, listening, label=f"control {console.claim.path}")
     register("control", pid)
@@ -110,6 +113,22 @@ class Connections(Supervisor):
         return SupFlags("simple_one_for_one", 3, 60), [
             ChildSpec("connection", (_start_connection, (console,)), restart="temporary")
         ]
+
+
+async def start_connections(console: Console) -> Pid:
+    """Start the supervisor of the connections."""
+    await vacant(CONNECTIONS)
+    return await Connections.start_link(console, name=CONNECTIONS)
+
+
+async def vacant(name: str) -> None:
+    """Wait until a process that is ending has given up `name`.
+
+    When the console's supervisor is killed its children end with it, each as soon as it
+    has unwound; the next supervisor must not take one that is still at it for a rival.
+    """
+    while (holder := whereis(name)) is not None and not is_alive(holder):  # noqa: ASYNC110
+        await trio.sleep(0.001)
 
 
 async def _start_connection(

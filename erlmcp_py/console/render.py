@@ -18,6 +18,8 @@ from rich.text import Text
 
 from erlmcp_py.console.draw import clean, dash, duration, size
 
+Drawing = Callable[[Any], RenderableType]
+
 _WIDE = 400
 """Columns when the output is no terminal: whoever reads a pipe wants whole lines."""
 
@@ -38,10 +40,19 @@ def screen(file: IO[str] | None = None) -> Screen:
     return Screen(file=file, markup=False, emoji=False, highlight=False)
 
 
+def drawing(command: str) -> Callable[[Drawing], Drawing]:
+    """Decorate the function that draws the answers of `command`, for a plug-in's client side."""
+
+    def keep(function: Drawing) -> Drawing:
+        _DRAWINGS[command] = function
+        return function
+
+    return keep
+
+
 def draw(command: str, result: Any) -> RenderableType:
     """The drawing of what `command` answered."""
-    drawing = _DRAWINGS.get(command)
-    return by_shape(result) if drawing is None else drawing(result)
+    return _DRAWINGS.get(command, by_shape)(result)
 
 
 def show(on: Screen, command: str, result: Any, *, as_json: bool) -> None:
@@ -256,7 +267,7 @@ def _count(restarts: int) -> Text:
     return Text(str(restarts), style="yellow" if restarts else "")
 
 
-_DRAWINGS: dict[str, Callable[[Any], RenderableType]] = {
+_DRAWINGS: dict[str, Drawing] = {
     "ping": pong,
     "status": status,
     "tree": tree,

@@ -129,8 +129,10 @@ class ConsoleSupervisor(Supervisor):
         """The three children, the listener last."""
         return SupFlags("one_for_one", 3, 60), [
             CommandTable.child_spec(frozenset(console.built_in), id=TABLE, name=TABLE),
-            control.Connections.child_spec(
-                console, id=control.CONNECTIONS, name=control.CONNECTIONS
+            ChildSpec(
+                control.CONNECTIONS,
+                (control.start_connections, (console,)),
+                type="supervisor",
             ),
             ChildSpec("control", (control.start_listener, (console,))),
         ]
