@@ -15,7 +15,7 @@ stays, without a client, until the answer comes and can be dropped.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
@@ -40,6 +40,11 @@ from supervisors import RequestId as Ticket
 
 if TYPE_CHECKING:
     from erlmcp_py.transports.http.connection import Connection
+
+_UNWATCHED: Final = 0.05
+"""Seconds a call runs before its socket is watched: most handlers that wait do so for less, and
+watching costs more than they do.
+"""
 
 
 async def find_server(
@@ -82,11 +87,7 @@ async def call_server(
     if message is not None and message[0] == "$reply" and message[1] is ticket:
         write_message(connection, http, message[2], scope.era)
         return
-    waiting = _Waiting(connection, http, server, request, scope, ticket)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(connection.watch)
-        await waiting.run(message)
-        nursery.cancel_scope.cancel()
+    await _Waiting(connection, http, server, request, scope, ticket).run(message)
 
 
 class _Waiting:
@@ -122,20 +123,41 @@ class _Waiting:
         if scope.session is not None:
             cast(scope.session, ("started", self.request.id, connection.pid))
         try:
-            while not self.done:
-                if message is None:
-                    await connection.flush()
-                    self._notice_departure()
-                    message = await self._next()
-                if message is not None:
-                    if self._handle(message):
-                        break
-                    message = await connection.poll()
+            if message is None:
+                message = await self._soon()
+            if message is not None and self._handle(message):
+                return
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connection.watch)
+                await self._listen()
+                nursery.cancel_scope.cancel()
         finally:
             if not self.done:
                 self._give_up("the connection was closed")
             if scope.session is not None:
                 cast(scope.session, ("finished", self.request.id))
+
+    async def _soon(self) -> Any:
+        """A message that comes within the time in which nobody watches the socket."""
+        try:
+            return await receive(timeout=_UNWATCHED)
+        except trio.TooSlowError:
+            return None
+
+    async def _listen(self) -> None:
+        """Handle messages until the call has ended; written is what was handled in one go."""
+        message = await self.connection.poll()
+        while True:
+            if message is None:
+                await self.connection.flush()
+                self._notice_departure()
+                if self.done:
+                    return
+                message = await self._next()
+            if message is not None:
+                if self._handle(message):
+                    return
+                message = await self.connection.poll()
 
     async def _next(self) -> Any:
         """The next message, or None when it was quiet and a comment was written instead."""

@@ -28,6 +28,8 @@ from supervisors import (
     WarningReport,
     call,
     current_runtime,
+    is_alive,
+    process_info,
     register,
     self,
     set_label,
@@ -140,15 +142,22 @@ async def accept(config: ListenerConfig, door: Door) -> None:
     """The acceptor's life: hand every connection to the pool, in batches."""
     set_label(f"{config.name} listener {format_address(door.host, door.port)}")
     pool = f"{config.name}_connections"
-    with door.socket() as listening:
-        while True:
-            await trio.lowlevel.wait_readable(listening)
-            try:
-                await _accept_batch(listening, config.accept_batch, pool)
-            except OSError as problem:
-                if problem.errno not in _EXHAUSTED:
-                    raise
-                await _breathe(config, problem)
+    about = process_info(own_pid())
+    supervisor = None if about is None else about.parent
+    try:
+        with door.socket() as listening:
+            while True:
+                await trio.lowlevel.wait_readable(listening)
+                try:
+                    await _accept_batch(listening, config.accept_batch, pool)
+                except OSError as problem:
+                    if problem.errno not in _EXHAUSTED:
+                        raise
+                    await _breathe(config, problem)
+    finally:
+        # The tree above was killed, or the whole runtime closes: nobody stops the socket's owner.
+        if supervisor is None or not is_alive(supervisor):
+            door.close()
 
 
 async def _accept_batch(listening: socket.socket, size: int, pool: str) -> None:

@@ -23,7 +23,6 @@ from supervisors import (
     is_alive,
     monitor,
     receive,
-    self,
     spawn,
     stop,
     whereis,
@@ -267,4 +266,3 @@ async def test_the_tree_stops_in_order() -> None:
         await stop(top, "shutdown", math.inf)
         assert not is_alive(pid)
         assert whereis("sessions") is None
-        assert self is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import trio
 
@@ -121,10 +122,8 @@ async def node(
     """Everything up; yields the reports that arrive."""
     specs = [
         Registry.child_spec(name="registry"),
-        ChildSpec(
-            "sessions_sup",
-            (SessionsSupervisor.start_link, (SessionStore(), limits or SessionLimits())),
-            type="supervisor",
+        SessionsSupervisor.child_spec(
+            SessionStore(), limits or SessionLimits(), name="sessions_sup"
         ),
         Servers.child_spec(servers, id="servers"),
         *transports,
@@ -165,6 +164,14 @@ async def kill(pid: Pid | None) -> None:
     await gone.wait()
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Look again and again, for five seconds at most, at what only a socket's other end decides."""
+    with trio.fail_after(5):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.005)
+
+
 def open_descriptors() -> int:
-    """How many file descriptors this process has open."""
+    """How many file descriptors this process has open, garbage aside."""
+    gc.collect()
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- a count of names

@@ -1,0 +1,121 @@
+"""The two descriptors, and everything a restarted process needs to go on with the same client.
+
+A stdio client cannot reconnect: when the process that serves it is killed, its successor must
+take up the conversation in the middle of a line, if need be. So what is half done lies here
+and not in the process: bytes read but not yet handled, bytes not yet written, the outcome of
+`initialize`, and which requests are still to be answered. The channel is an argument in the
+child spec; every step that changes it is synchronous, so no kill can fall into the middle.
+
+Pipes and sockets are written without blocking. Anything else (a terminal, a file, a pipe that
+is standard error too) is written by a thread, because switching it to non-blocking would
+switch it for everyone who shares it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from typing import Final
+
+import msgspec
+import trio
+
+from erlmcp_py.protocol.jsonrpc import RequestId
+from erlmcp_py.protocol.lifecycle import InitializeParams, LogLevel
+from erlmcp_py.transports.stdio.lines import Line, LineAssembler
+
+READ_SIZE: Final = 64 * 1024
+_STDERR: Final = 2
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """What a legacy client and the node agreed on; log_level: None until `logging/setLevel`."""
+
+    params: InitializeParams
+    version: str
+    log_level: LogLevel | None = None
+
+
+class Channel:
+    """One client on two descriptors. line_limit: bytes of one message."""
+
+    def __init__(self, input: int = 0, output: int = 1, line_limit: int = 4 * 1024 * 1024) -> None:
+        self._input = input
+        self._output = output
+        self._lines = LineAssembler(line_limit)
+        self._unsent = bytearray()
+        self.inbox: deque[Line] = deque()
+        self.ended = False
+        """The client has closed its end; the inbox may still hold lines."""
+        self.handshake: Handshake | None = None
+        self.unanswered: dict[RequestId, None] = {}
+        self._pollable = True
+        self._threaded = _needs_thread(output)
+        self.bytes_in = self.bytes_out = 0
+
+    async def read(self) -> None:
+        """Wait for input and put what it holds into the inbox; at its end, set `ended`."""
+        data = await self._receive()
+        self.bytes_in += len(data)
+        if data:
+            self.inbox.extend(self._lines.feed(data))
+        else:
+            self.inbox.extend(self._lines.finish())
+            self.ended = True
+
+    async def _receive(self) -> bytes:
+        while True:
+            if self._pollable:
+                try:
+                    await trio.lowlevel.wait_readable(self._input)
+                except PermissionError:  # a file: always readable, which epoll refuses to say
+                    self._pollable = False
+            else:
+                await trio.lowlevel.checkpoint()
+            try:
+                return os.read(self._input, READ_SIZE)
+            except BlockingIOError:
+                continue
+
+    def write(self, line: bytes) -> None:
+        """Append one message to what the next `flush` sends."""
+        self._unsent += line
+        self._unsent += b"\n"
+
+    async def flush(self) -> None:
+        """Send everything written. Raises OSError when the client has gone."""
+        while self._unsent:
+            if self._threaded:
+                data = bytes(self._unsent)
+                # Abandoned when killed: a terminal that takes nothing must not hold up a stop.
+                sent = await trio.to_thread.run_sync(
+                    os.write, self._output, data, abandon_on_cancel=True
+                )
+            else:
+                sent = self._try_write()
+                if not sent:
+                    await trio.lowlevel.wait_writable(self._output)
+            del self._unsent[:sent]
+            self.bytes_out += sent
+
+    def _try_write(self) -> int:
+        os.set_blocking(self._output, False)
+        try:
+            with memoryview(self._unsent) as view:
+                return os.write(self._output, view)
+        except BlockingIOError:
+            return 0
+        finally:
+            os.set_blocking(self._output, True)
+
+
+def _needs_thread(descriptor: int) -> bool:
+    about = os.fstat(descriptor)
+    if not (stat.S_ISFIFO(about.st_mode) or stat.S_ISSOCK(about.st_mode)):
+        return True
+    try:
+        errors = os.fstat(_STDERR)
+    except OSError:
+        return False
+    return descriptor != _STDERR and os.path.samestat(about, errors)

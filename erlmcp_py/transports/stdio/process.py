@@ -1,0 +1,356 @@
+"""The process that serves the client on standard input and output.
+
+Requests run concurrently and are answered as they are ready. One process does it all: a
+reader beside it puts lines into the channel's inbox, and it takes turns between the inbox and
+its mailbox, where answers and notifications arrive. Everything that one turn produced is
+written together, so pipelined requests share system calls.
+
+Which era: a request whose `_meta` names a protocol version is modern and stands alone;
+`initialize` makes the client a legacy one for the life of the channel (MCP 2026-07-28,
+versioning). Both may come from the same client.
+
+After a crash: the successor finds the handshake and the unhandled input in the channel, and
+answers the requests that were lost with an error, so that no client waits for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from erlmcp_py import registry
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, EncodeError, McpError
+from erlmcp_py.protocol.jsonrpc import (
+    Message,
+    Notification,
+    Request,
+    RequestId,
+    Response,
+    decode,
+    encode,
+    error_response,
+    params_as,
+)
+from erlmcp_py.protocol.lifecycle import EmptyResult, InitializeParams, SetLevelParams
+from erlmcp_py.protocol.meta import is_modern, read_meta
+from erlmcp_py.protocol.notifications import CANCELLED, CancelledParams
+from erlmcp_py.protocol.versions import LEGACY, negotiate_legacy
+from erlmcp_py.server.process import Cancel, Dispatch
+from erlmcp_py.server.scope import Scope
+from erlmcp_py.transports.stdio.channel import Channel, Handshake
+from erlmcp_py.transports.stdio.lines import Line, TooLong
+from supervisors import (
+    ChildSpec,
+    Exit,
+    Pid,
+    abandon,
+    call,
+    cast,
+    format_reason,
+    receive,
+    register,
+    reply,
+    self,
+    send,
+    send_request,
+    spawn_link,
+)
+from supervisors import RequestId as Ticket
+
+CLIENT_GONE: Final = ("shutdown", "client_gone")
+"""Exit reason when nobody reads the output any more."""
+
+own_pid = self
+
+
+class StdioOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """name: registered as transport and process. server: which one is served; None for the one
+    the transport is bound to, or the node's default. max_in_flight: requests at work at once;
+    the next line is read when one is done.
+    """
+
+    name: str = "stdio"
+    server: str | None = None
+    max_in_flight: int = 1000
+
+
+class StdioStatistics(msgspec.Struct, frozen=True):
+    """Of this process: requests read, and in flight now. Of the channel: bytes in and out."""
+
+    requests: int
+    in_flight: int
+    bytes_in: int
+    bytes_out: int
+
+
+def child_spec(
+    options: StdioOptions, channel: Channel | None = None, *, significant: bool = False
+) -> ChildSpec:
+    """The spec of the transport. Transient: it comes back after a crash, and stays away after
+    the client has closed its end ("normal") or is gone (`CLIENT_GONE`).
+
+    channel: None for this process's own standard input and output.
+    """
+    place = Channel() if channel is None else channel
+    start = (start_link, (options, place))
+    return ChildSpec(options.name, start, restart="transient", significant=significant)
+
+
+async def start_link(options: StdioOptions, channel: Channel) -> Pid:
+    """Start to serve the channel."""
+    pid = spawn_link(serve, options, channel, label=options.name)
+    register(options.name, pid)
+    await registry.register_transport(options.name, pid, {"kind": "stdio"})
+    return pid
+
+
+async def statistics(name: str = "stdio") -> StdioStatistics:
+    """Counts of the transport `name`."""
+    return await call(name, ("statistics",))  # type: ignore[no-any-return]
+
+
+async def serve(options: StdioOptions, channel: Channel) -> None:
+    """The life of the process: until the input has ended and everything is answered."""
+    service = _Service(options, channel)
+    service.apologise()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.read)
+            await service.run()
+            nursery.cancel_scope.cancel()
+    finally:
+        service.abandon_all("the transport stopped")
+    if service.client_gone:
+        raise Exit(CLIENT_GONE)
+
+
+class _Call(msgspec.Struct, frozen=True):
+    """A request at the server."""
+
+    ticket: Ticket
+    server: Pid
+    key: tuple[Any, ...]
+
+
+class _Service:
+    """The state of one process on a channel."""
+
+    def __init__(self, options: StdioOptions, channel: Channel) -> None:
+        self.options = options
+        self.channel = channel
+        self.pid = own_pid()
+        self.calls: dict[RequestId, _Call] = {}
+        self.ids: dict[Ticket, RequestId] = {}
+        self.room = trio.Event()
+        self.requests = 0
+        self.client_gone = False
+
+    # --- the two loops ------------------------------------------------------------------
+
+    async def read(self) -> None:
+        """Fill the inbox whenever it is empty, and say so to the mailbox."""
+        channel = self.channel
+        while not channel.ended:
+            if channel.inbox:
+                self.room = trio.Event()
+                await self.room.wait()
+                continue
+            await channel.read()
+            send(self.pid, ("input",))
+
+    async def run(self) -> None:
+        """Take turns between inbox and mailbox; write after each turn."""
+        channel = self.channel
+        while True:
+            while channel.inbox and len(self.calls) < self.options.max_in_flight:
+                await self._line(channel.inbox.popleft())
+            if not channel.inbox:
+                self.room.set()
+            if await self._drain():
+                continue
+            try:
+                await channel.flush()
+            except OSError:
+                self.client_gone = True
+                return
+            if channel.ended and not channel.inbox and not self.calls:
+                return
+            self._handle(await receive())
+
+    async def _drain(self) -> bool:
+        """Handle what is in the mailbox; True if there was something."""
+        any_message = False
+        while True:
+            try:
+                message = await receive(timeout=0)
+            except trio.TooSlowError:
+                return any_message
+            any_message = True
+            self._handle(message)
+
+    # --- endings ------------------------------------------------------------------------
+
+    def apologise(self) -> None:
+        """Answer what a predecessor left unanswered."""
+        for id in list(self.channel.unanswered):
+            text = "the transport was restarted while this was at work; it may be repeated"
+            self._answer(error_response(id, McpError(INTERNAL_ERROR, text)), id)
+
+    def abandon_all(self, reason: str) -> None:
+        """Cancel every call: nobody will hear the answer from this process."""
+        for entry in self.calls.values():
+            abandon(entry.ticket)
+            cast(entry.server, Cancel(entry.key, reason))
+        self.calls.clear()
+
+    # --- mailbox ------------------------------------------------------------------------
+
+    def _handle(self, message: Any) -> None:
+        match message:
+            case ("$reply", ticket, answer):
+                id = self._done(ticket)
+                if id is not None:
+                    self._answer(answer, id)
+            case ("$error", ticket, reason):
+                id = self._done(ticket)
+                if id is not None:
+                    text = (
+                        "the server went away while it worked on this: "
+                        f"{format_reason(reason)}; the request may be repeated"
+                    )
+                    self._answer(error_response(id, McpError(INTERNAL_ERROR, text)), id)
+            case ("call_notify", key, notification):
+                entry = self.calls.get(key[1])
+                if entry is not None and entry.key is key:
+                    self.channel.write(encode(notification))
+            case ("$gen_call", from_, ("statistics",)):
+                channel = self.channel
+                numbers = StdioStatistics(
+                    self.requests, len(self.calls), channel.bytes_in, channel.bytes_out
+                )
+                reply(from_, numbers)
+
+    def _done(self, ticket: Ticket) -> RequestId | None:
+        id = self.ids.pop(ticket, None)
+        if id is not None:
+            del self.calls[id]
+        return id
+
+    def _answer(self, message: Message, id: RequestId | None) -> None:
+        """Write an answer; only then is its request no longer unanswered."""
+        try:
+            line = encode(message)
+        except EncodeError as error:
+            line = encode(error_response(error.id, error))
+        self.channel.write(line)
+        if id is not None:
+            self.channel.unanswered.pop(id, None)
+
+    # --- lines --------------------------------------------------------------------------
+
+    async def _line(self, line: Line) -> None:
+        if isinstance(line, TooLong):
+            error = McpError(INVALID_REQUEST, f"the line is longer than {line.limit} bytes")
+            self._answer(error_response(None, error), None)
+            return
+        if not line.strip():
+            return
+        try:
+            message = decode(line)
+        except McpError as error:
+            self._answer(error_response(getattr(error, "id", None), error), None)
+            return
+        if isinstance(message, Request):
+            await self._request(message)
+        elif isinstance(message, Notification) and message.method == CANCELLED:
+            self._cancel(message)
+
+    async def _request(self, request: Request) -> None:
+        self.requests += 1
+        id = request.id
+        if id in self.calls:
+            error = McpError(INVALID_REQUEST, f"a request with the id {id!r} is in flight")
+            self._answer(error_response(id, error), None)
+            return
+        self.channel.unanswered[id] = None
+        try:
+            scope = self._scope(request)
+            if scope is None:
+                self._answer(Response(id, EmptyResult()), id)
+                return
+            server = await self._server()
+        except McpError as error:
+            self._answer(error_response(id, error), id)
+            return
+        ticket = send_request(server, Dispatch(request, scope))
+        self.calls[id] = _Call(ticket, server, scope.key)
+        self.ids[ticket] = id
+
+    def _scope(self, request: Request) -> Scope | None:
+        """The circumstances of a request; None if it was for the transport itself."""
+        channel = self.channel
+        pid, key = self.pid, (self.pid, request.id)
+
+        def notify(notification: Notification) -> None:
+            send(pid, ("call_notify", key, notification))
+
+        if request.method == "initialize":
+            params = params_as(request, InitializeParams)
+            channel.handshake = Handshake(params, negotiate_legacy(params.protocol_version))
+        elif channel.handshake is None or is_modern(request):
+            if request.method == "ping" and not is_modern(request):
+                # The one request allowed before the handshake (MCP 2025-11-25, lifecycle).
+                return Scope(era="legacy", version=LEGACY[0], key=key, notify=notify)
+            meta = read_meta(request)
+            return Scope(
+                era="modern",
+                version=meta.version,
+                key=key,
+                notify=notify,
+                client_info=meta.client_info,
+                client_capabilities=meta.client_capabilities,
+                log_level=meta.log_level,
+            )
+        elif request.method == "logging/setLevel":
+            level = params_as(request, SetLevelParams).level
+            channel.handshake = msgspec.structs.replace(channel.handshake, log_level=level)
+            return None
+        shaken = channel.handshake
+        return Scope(
+            era="legacy",
+            version=shaken.version,
+            key=key,
+            notify=notify,
+            client_info=shaken.params.client_info,
+            client_capabilities=shaken.params.capabilities,
+            log_level=shaken.log_level,
+        )
+
+    async def _server(self) -> Pid:
+        """The process of the server. Raises McpError."""
+        options = self.options
+        pid = await registry.lookup(options.server, transport=options.name)
+        if pid is None:
+            try:
+                pid = await registry.lookup_soon(options.server, transport=options.name)
+            except registry.ServerDown as down:
+                raise McpError(INTERNAL_ERROR, f"{down}; try again") from None
+        if pid is None:
+            what = "default server" if options.server is None else f"server {options.server!r}"
+            raise McpError(INTERNAL_ERROR, f"this node has no {what}")
+        return pid
+
+    def _cancel(self, notification: Notification) -> None:
+        """Stop a call; its request gets no answer (MCP, cancellation)."""
+        try:
+            params = params_as(notification, CancelledParams)
+        except McpError:
+            return  # a malformed notification has nobody to be told
+        entry = self.calls.pop(params.request_id, None)
+        if entry is not None:
+            del self.ids[entry.ticket]
+            abandon(entry.ticket)
+            self.channel.unanswered.pop(params.request_id, None)
+            cast(entry.server, Cancel(entry.key, params.reason))
