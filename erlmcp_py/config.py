@@ -1,8 +1,9 @@
 """What a node is told before it starts: typed, layered, and strict about every key.
 
-Four layers, each overriding the one before: the defaults below, a profile (``config/default.toml``
-unless another is given), overlay files in the order given, and environment variables named
-``ERLMCP__SECTION__KEY``. Tables merge key by key; lists and values replace.
+Layers, each overriding the one before: the defaults below, a profile (``config/default.toml``
+unless another is given), overlay files in the order given, environment variables named
+``ERLMCP__SECTION__KEY``, and options of the command line. Tables merge key by key; lists and
+values replace.
 
 A misspelt key is the worst configuration error, because the node starts and quietly does what its
 operator believes to have switched off. So every layer is checked on its own, before they are merged:
@@ -166,10 +167,12 @@ def load(
     path: str | os.PathLike[str] | None = None,
     overlays: Iterable[str | os.PathLike[str]] = (),
     env: Mapping[str, str] = os.environ,
+    options: Mapping[str, Any] | None = None,
 ) -> Config:
     """Read, check and merge every layer.
 
-    `path` is the profile (None: the shipped one); `overlays` follow in order; `env` is last.
+    `path` is the profile (None: the shipped one); `overlays` follow in order, then `env`;
+    `options` is what the command line says, a table like a file's, and wins.
     Raises `ConfigError` for a file that cannot be read, for TOML that does not parse, for a key that
     does not exist, has the wrong type or is out of range, and for values that contradict each other.
     """
@@ -181,6 +184,9 @@ def load(
     for variable, layer in _environment(env):
         _check(layer, f"environment variable {variable}")
         merged = _merge(merged, layer)
+    if options:
+        _check(dict(options), "command line")
+        merged = _merge(merged, dict(options))
     config = msgspec.convert(merged, Config)
     _check_together(config)
     return config

@@ -1,0 +1,179 @@
+"""The supervision tree of a node (DESIGN 3), as far as its parts exist.
+
+::
+
+    node (one_for_one 3/60)
+    ├── core (one_for_all 5/60)
+    │   ├── registry              names servers, transports, bindings
+    │   ├── sessions_sup          a process per session of the older revisions
+    │   ├── servers (one_for_one) a process per MCP server
+    │   └── transports (one_for_one)
+    │       ├── http              listener and connections
+    │       └── stdio
+    ├── observe (one_for_one 10/60)
+    │   ├── log
+    │   └── health
+    ├── console (one_for_one 3/60)
+    └── chaos …                   one child per application
+
+WHY `core` is one_for_all: what the registry knows is a contract between the others. A new registry
+is empty, and everybody who is to be in it has to start after it and register again, as their start
+functions do.
+
+WHY `servers` names its children, where OTP would use simple_one_for_one: an operator kills
+``node/core/servers/weather``, not the third nameless child, and wants to see how often it was
+restarted.
+
+Every child spec is made once, before the tree: what outlives a crash (sockets, the stdio channel,
+the session store) lies in the specs' arguments, and survives restarts at every level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from erlmcp_py import registry
+from erlmcp_py.config import Config, HealthConfig, HttpConfig, LogConfig
+from erlmcp_py.ops.checks import node_components
+from erlmcp_py.ops.health import NAME as HEALTH
+from erlmcp_py.ops.health import HealthMonitor
+from erlmcp_py.ops.probes import ROUTES
+from erlmcp_py.server import Server
+from erlmcp_py.server.process import ServerProcess
+from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
+from erlmcp_py.telemetry.log import NAME as LOG
+from erlmcp_py.telemetry.log import LogWriter
+from supervisors import ChildSpec, Pid, Supervisor, SupFlags, exit_signal
+
+SERVERS = "servers"
+TRANSPORTS = "transports"
+
+Specs = tuple[ChildSpec, ...]
+
+
+class Node(Supervisor):
+    """The root; a node that loses it is down."""
+
+    def init(self, children: Specs) -> tuple[SupFlags, list[ChildSpec]]:
+        """Core, observe, console, applications."""
+        return SupFlags("one_for_one", 3, 60), list(children)
+
+
+class Core(Supervisor):
+    """What serves MCP."""
+
+    def init(self, children: Specs) -> tuple[SupFlags, list[ChildSpec]]:
+        """Registry, sessions, servers, transports; those who register behind the registry."""
+        return SupFlags("one_for_all", 5, 60), list(children)
+
+
+class Children(Supervisor):
+    """Children that have nothing to do with one another: servers, transports, observers."""
+
+    def init(self, intensity: int, children: Specs) -> tuple[SupFlags, list[ChildSpec]]:
+        """One for one; `intensity` restarts within a minute."""
+        return SupFlags("one_for_one", intensity, 60), list(children)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a tree is built from.
+
+    servers: by name, the default one first. console: the console's child, if there is one.
+    applications: further children of the root. on_stdio: told the pid of every process that
+    serves standard input.
+    """
+
+    servers: Mapping[str, Server]
+    console: ChildSpec | None
+    applications: Specs
+    on_stdio: Callable[[Pid], object]
+
+
+def child_specs(config: Config, parts: Parts) -> Specs:
+    """The children of `Node`."""
+    children = [
+        Core.child_spec(_core(config, parts), id="core", name="core"),
+        Children.child_spec(10, _observe(config.log, config.health), id="observe", name="observe"),
+    ]
+    if parts.console is not None:
+        children.append(parts.console)
+    return (*children, *parts.applications)
+
+
+def _core(config: Config, parts: Parts) -> Specs:
+    limits = SessionLimits(max=config.sessions.max, idle_timeout=config.sessions.idle_timeout)
+    servers = tuple(server_spec(name, server) for name, server in parts.servers.items())
+    return (
+        registry.Registry.child_spec(id=registry.NAME, name=registry.NAME),
+        SessionsSupervisor.child_spec(
+            SessionStore(), limits, id="sessions_sup", name="sessions_sup"
+        ),
+        Children.child_spec(10, servers, id=SERVERS, name=SERVERS),
+        Children.child_spec(10, _transports(config, parts), id=TRANSPORTS, name=TRANSPORTS),
+    )
+
+
+def _transports(config: Config, parts: Parts) -> Specs:
+    specs = []
+    if config.http.enabled:
+        from erlmcp_py.transports.http import supervisor as http
+
+        specs.append(http.child_spec(_listener(config.http), ROUTES))
+    if config.stdio.enabled:
+        specs.append(_stdio(config, parts.on_stdio))
+    return tuple(specs)
+
+
+def _listener(http: HttpConfig) -> Any:
+    from erlmcp_py.transports.http.request import HttpLimits
+    from erlmcp_py.transports.http.settings import ListenerConfig
+
+    return ListenerConfig(
+        host=http.host,
+        port=http.port,
+        allowed_hosts=http.allowed_hosts,
+        allowed_origins=http.allowed_origins,
+        limits=HttpLimits(max_body=http.body_limit),
+        max_connections=http.connections,
+        idle_timeout=http.idle_timeout,
+    )
+
+
+def _stdio(config: Config, on_stdio: Callable[[Pid], object]) -> ChildSpec:
+    from erlmcp_py.transports import stdio
+
+    spec = stdio.child_spec(stdio.StdioOptions(), stdio.Channel(line_limit=config.stdio.line_limit))
+    start, args = spec.start
+
+    async def start_and_tell() -> Pid:
+        pid: Pid = await start(*args)
+        on_stdio(pid)
+        return pid
+
+    return ChildSpec(spec.id, (start_and_tell, ()), restart=spec.restart)
+
+
+def _observe(log: LogConfig, health: HealthConfig) -> Specs:
+    return (
+        LogWriter.child_spec(log.level, id=LOG, name=LOG),
+        HealthMonitor.child_spec(health, node_components(health), id=HEALTH, name=HEALTH),
+    )
+
+
+def server_spec(name: str, server: Server) -> ChildSpec:
+    """An MCP server as a child of `servers`; also for `start_child`, while the node runs."""
+    return ChildSpec(name, (start_server, (name, server)), modules=(server.info.name,))
+
+
+async def start_server(name: str, server: Server) -> Pid:
+    """Start the process of a server, named `server_NAME`, and register it."""
+    pid = await ServerProcess.start_link(server, name, name=f"server_{name}")
+    try:
+        await registry.register_server(name, pid, server)
+    except BaseException:
+        exit_signal(pid, "kill")
+        raise
+    return pid
