@@ -24,8 +24,11 @@ from erlmcp_py.server.signature import Handler, Parameter
 
 _REPORTED_ERRORS = 5
 _MESSAGE_LIMIT = 200
+_THOROUGH_BELOW = 4096
+"""Arguments of at most this many bytes are told everything that is wrong with them."""
 _TEXT_HINTS = (inspect.Signature.empty, None, type(None), str, bytes, list, tuple)
 _ANYTHING = (Any, object)
+_LONGEST_TYPO = 64
 _REF_TEMPLATE = "#/$defs/{name}"
 
 
@@ -55,7 +58,10 @@ class Arguments:
                 return self._convert(plain, data)
         except (RecursionError, ValueError) as error:
             raise InvalidArguments(_shorten(str(error))) from None
-        raise InvalidArguments(describe_errors(self._validator, plain, self.schema["properties"]))
+        # Every error costs some 10 microseconds, and a large call can hold a million of them.
+        describe = all_errors if len(data) <= _THOROUGH_BELOW else first_error
+        problem = describe(self._validator, plain, self.schema["properties"])
+        raise InvalidArguments(problem or "the arguments do not match the schema")
 
     def _convert(self, plain: Any, data: bytes | msgspec.Raw) -> dict[str, Any]:
         try:
@@ -82,17 +88,16 @@ class TextArguments:
     def parse(self, values: Mapping[str, str]) -> dict[str, Any]:
         """Keyword arguments in the hinted types ("3" for an `int` is 3). `InvalidArguments`."""
         problems = [
-            f"unknown argument {_with_suggestion(name, self.names)}"
-            for name in values
-            if name not in self.names
-        ]
-        problems += [
             f"missing required argument {name!r}"
             for name in self.names
             if name in self.required and name not in values
         ]
+        unknown = [name for name in values if name not in self.names]
+        if unknown:
+            names = [_with_suggestion(name, self.names) for name in unknown[:_REPORTED_ERRORS]]
+            problems.append(f"unknown argument {', '.join(names)}")
         if problems:
-            raise InvalidArguments("; ".join(problems))
+            raise InvalidArguments(_shorten("; ".join(problems)))
         try:
             return cast("dict[str, Any]", msgspec.convert(dict(values), self._type, strict=False))
         except msgspec.ValidationError as error:
@@ -112,9 +117,7 @@ class Output:
 
     def errors(self, structured: Any) -> str | None:
         """What is wrong with a result, or None if it matches the schema."""
-        if self._validator.is_valid(structured):
-            return None
-        return describe_errors(self._validator, structured)
+        return first_error(self._validator, structured)
 
 
 def arguments_of(handler: Handler) -> Arguments:
@@ -187,21 +190,34 @@ def compile_schema(schema: Mapping[str, Any], where: str) -> Any:
         raise ValueError(f"{where}: not a valid JSON Schema 2020-12: {reason}") from error
 
 
-def describe_errors(validator: Any, instance: Any, known: Iterable[str] = ()) -> str:
-    """One line that names, for each error, the path in the instance and what was expected.
+def first_error(validator: Any, instance: Any, known: Iterable[str] = ()) -> str | None:
+    """One line about the first thing that is wrong: path and expectation; None if all is well.
 
     `known` are the property names to suggest when the root has a name that is not allowed.
     """
-    texts: list[str] = []
-    more = 0
-    for error in validator.iter_errors(instance):
-        if len(texts) < _REPORTED_ERRORS:
-            texts.append(_describe(error, known))
-        else:
-            more += 1
-    if more:
-        texts.append(f"and {more} more")
+    try:
+        validator.validate(instance)
+    except jsonschema_rs.ValidationError as error:
+        return _describe(error, known)
+    except ValueError as error:
+        return _shorten(str(error))
+    return None
+
+
+def all_errors(validator: Any, instance: Any, known: Iterable[str] = ()) -> str:
+    """`first_error` for every error, by path, the first few in words and the rest counted."""
+    errors = sorted(
+        (_sortable(error.instance_path), _describe(error, known))
+        for error in validator.iter_errors(instance)
+    )
+    texts = [text for _, text in errors[:_REPORTED_ERRORS]]
+    if len(errors) > len(texts):
+        texts.append(f"and {len(errors) - len(texts)} more")
     return "; ".join(texts)
+
+
+def _sortable(path: list[str | int]) -> list[tuple[int, str]]:
+    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
 
 
 def _describe(error: Any, known: Iterable[str]) -> str:
@@ -209,10 +225,11 @@ def _describe(error: Any, known: Iterable[str]) -> str:
     prefix = f"{path}: " if path else ""
     kind = error.kind
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        return f"{prefix}missing required {_noun(path)} {kind.property!r}"
+        return _shorten(f"{prefix}missing required {_noun(path)} {kind.property!r}")
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
-        names = [_with_suggestion(name, () if path else known) for name in kind.unexpected]
-        return f"{prefix}unknown {_noun(path)} {', '.join(names)}"
+        near = () if path else known
+        names = [_with_suggestion(name, near) for name in kind.unexpected[:_REPORTED_ERRORS]]
+        return _shorten(f"{prefix}unknown {_noun(path)} {', '.join(names)}")
     return _shorten(f"{prefix}{error.message}")
 
 
@@ -221,7 +238,7 @@ def _noun(path: str) -> str:
 
 
 def _with_suggestion(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
+    near = get_close_matches(name, list(known), n=1) if len(name) <= _LONGEST_TYPO else ()
     return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
 
 

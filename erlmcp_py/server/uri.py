@@ -22,6 +22,7 @@ MAX_VARIABLES = 256
 _EXPRESSION = re.compile(r"\{([^{}]*)\}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LITERAL = re.compile(r"[!#$&'()*+,\-./0-9:;=?@A-Z_a-z~%\[\]]*")
+_DELIMITER = re.compile(r"[/?#]")
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
@@ -31,18 +32,32 @@ class UriTemplate:
 
     text: str
     variables: tuple[str, ...]
-    _pattern: re.Pattern[str]
+    _literals: tuple[str, ...]
+    """What stands before, between and behind the variables: one more than there are variables."""
 
     def match(self, uri: str) -> dict[str, str] | None:
-        """Variable -> decoded value, or None if `uri` is not of this form or not safe."""
-        if len(uri) > MAX_LENGTH:
+        """Variable -> decoded value, or None if `uri` is not of this form or not safe.
+
+        A variable ends where the literal behind it begins for the first time, the last one where
+        the URI's end leaves room for the last literal: no backtracking, so linear in the URI.
+        """
+        first, *between = self._literals[:-1]
+        last = self._literals[-1]
+        end = len(uri) - len(last)
+        if len(uri) > MAX_LENGTH or not (uri.startswith(first) and uri.endswith(last)):
             return None
-        matched = self._pattern.fullmatch(uri)
-        if matched is None:
-            return None
+        encoded: list[str] = []
+        start = len(first)
+        for literal in between:
+            found = uri.find(literal, start + 1, end)
+            if found < 0:
+                return None
+            encoded.append(uri[start:found])
+            start = found + len(literal)
+        encoded.append(uri[start:end])
         values: dict[str, str] = {}
-        for name, encoded in matched.groupdict().items():
-            value = _decode(encoded)
+        for name, text in zip(self.variables, encoded, strict=True):
+            value = _decode(text)
             if value is None:
                 return None
             values[name] = value
@@ -71,10 +86,10 @@ def check_uri(text: str) -> None:
 def compile_template(text: str) -> UriTemplate:
     """Compile a level 1 template; ValueError says which part is outside of that."""
     names: list[str] = []
-    pattern = ""
+    literals: list[str] = []
     end = 0
     for matched in _EXPRESSION.finditer(text):
-        pattern += re.escape(_literal(text[end : matched.start()], text))
+        literals.append(_literal(text[end : matched.start()], text))
         if names and matched.start() == end:
             raise ValueError(f"{text!r}: put a literal between {{{names[-1]}}} and {matched[0]}")
         name = matched[1]
@@ -85,13 +100,14 @@ def compile_template(text: str) -> UriTemplate:
         if name in names:
             raise ValueError(f"{text!r}: variable {name!r} occurs twice")
         names.append(name)
-        pattern += f"(?P<{name}>[^/?#]+)"
         end = matched.end()
-    pattern += re.escape(_literal(text[end:], text))
+    literals.append(_literal(text[end:], text))
+    if not names:
+        raise ValueError(f"{text!r} has no variables")
     if len(names) > MAX_VARIABLES:
         raise ValueError(f"{len(names)} variables in one template; at most {MAX_VARIABLES}")
     check_uri(_EXPRESSION.sub("x", text))
-    return UriTemplate(text, tuple(names), re.compile(pattern))
+    return UriTemplate(text, tuple(names), tuple(literals))
 
 
 def _literal(part: str, text: str) -> str:
@@ -101,6 +117,8 @@ def _literal(part: str, text: str) -> str:
 
 
 def _decode(encoded: str) -> str | None:
+    if not encoded or _DELIMITER.search(encoded):
+        return None
     try:
         value = unquote(encoded, errors="strict")
     except UnicodeDecodeError:

@@ -231,6 +231,33 @@ def test_many_errors_are_counted() -> None:
         taking(list[int]).parse(msgspec.json.encode({"a": ["x"] * 50}))
 
 
+def test_a_call_full_of_errors_is_refused_by_its_first_one() -> None:
+    with pytest.raises(InvalidArguments, match=r'^a\[0\]: "x" is not of type "integer"$'):
+        taking(list[int]).parse(msgspec.json.encode({"a": ["x"] * 1_000_000}))
+
+
+def test_errors_come_by_path() -> None:
+    def function(a: list[int], b: int, c: int) -> None: ...
+
+    with pytest.raises(InvalidArguments) as caught:
+        arguments_of(read_handler(function, timeout=1)).parse(
+            msgspec.json.encode({"d": 1, "b": "x", "a": [*range(10), "x", "y"]})
+        )
+    assert [part.partition(":")[0] for part in str(caught.value).split("; ")] == [
+        "missing required argument 'c'",
+        "unknown argument 'd'",
+        "a[10]",
+        "a[11]",
+        "b",
+    ]
+
+
+def test_many_unknown_names_stay_on_one_line() -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        taking(int).parse(msgspec.json.encode({f"x{n}": n for n in range(100_000)}))
+    assert len(str(caught.value)) <= 200
+
+
 def test_deep_nesting_is_an_error_not_a_crash() -> None:
     with pytest.raises(InvalidArguments):
         taking(Any).parse(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
@@ -328,6 +355,14 @@ class TestTextArguments:
         with pytest.raises(InvalidArguments) as caught:
             text_arguments_of(read_handler(prompt, timeout=1)).parse(values)
         assert word in str(caught.value)
+
+    def test_many_unknown_names_stay_on_one_line(self) -> None:
+        def prompt(count: int = 1) -> None: ...
+
+        arguments = text_arguments_of(read_handler(prompt, timeout=1))
+        with pytest.raises(InvalidArguments) as caught:
+            arguments.parse({f"{n}" * 1000: "" for n in range(10_000)})
+        assert len(str(caught.value)) <= 200
 
     @pytest.mark.parametrize("hint", [list[str], Point, dict[str, str], list[int] | None])
     def test_hints_that_no_string_can_be(self, hint: Any) -> None:

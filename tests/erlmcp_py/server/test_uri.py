@@ -80,6 +80,7 @@ def test_an_overlong_uri_matches_nothing() -> None:
         ("x:{a,b}", "not supported"),
         ("x:{a:3}", "not supported"),
         ("x:{}", "not supported"),
+        ("x:a", "no variables"),
         ("x:{a", "unbalanced"),
         ("x:a}", "unbalanced"),
         ("x:{a}/ü", "percent-encode"),
@@ -103,3 +104,27 @@ def test_what_is_a_template() -> None:
     assert is_template("x:{a}")
     assert is_template("x:a}")
     assert not is_template("x:a")
+
+
+@pytest.mark.parametrize(
+    ("template", "uri", "values"),
+    [
+        ("x:{a}-{b}", "x:1-2-3", {"a": "1", "b": "2-3"}),
+        ("x:{a}-{b}", "x:-2-3", {"a": "-2", "b": "3"}),
+        ("x:{a}--{b}", "x:1---3", {"a": "1", "b": "-3"}),
+        ("x:{a}.json", "x:1.json.json", {"a": "1.json"}),
+        ("x:{a}/{b}/c", "x:1/2/c", {"a": "1", "b": "2"}),
+        ("x:{a}-{b}/c", "x:1/c", None),
+        ("x:{a}-{b}", "x:1-", None),
+        ("x:{a}-{b}", "x:-", None),
+        ("x:{a}aa", "x:aa", None),
+        ("x:{a}x", "x:", None),
+    ],
+)
+def test_where_a_variable_ends(template: str, uri: str, values: dict[str, str] | None) -> None:
+    assert compile_template(template).match(uri) == values
+
+
+def test_a_hostile_uri_is_matched_in_linear_time() -> None:
+    template = compile_template("x:" + "-".join(f"{{v{n}}}" for n in range(200)) + "-end")
+    assert template.match("x:" + "-" * 8000 + "/end") is None
