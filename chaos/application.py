@@ -16,7 +16,7 @@ class ChaosSupervisor(Supervisor):
         return SupFlags("one_for_one", 5, 60), [
             Reports.child_spec(id=REPORTS, name=REPORTS),
             Experiments.child_spec(id=EXPERIMENTS, name=EXPERIMENTS),
-            announcer(*COMMANDS),
+            announcer(*COMMANDS, id="chaos_commands"),
         ]
 
 

@@ -5,7 +5,7 @@
     chaos (one_for_one 5/60)
     ├── chaos_reports       the last 100 reports
     ├── chaos_experiments   (simple_one_for_one, temporary) a process per experiment
-    └── commands            offers ``chaos kill`` and ``chaos report`` to the console
+    └── chaos_commands      offers ``chaos kill`` and ``chaos report`` to the console
 
 An experiment outlives whoever asked for it: killing the console takes the operator's
 connection with it, and the report must still be there for his next one.

@@ -3,8 +3,8 @@
 The state of a process can be anything: a gigabyte of rows, a cycle, an object whose
 ``__repr__`` raises or never returns. What the console shows of it must cost little
 and must not touch the process it looks at. So nothing here calls a method of a
-user's class: built-in containers are walked with the built-in types' own methods,
-objects with declared fields show them, and everything else shows its class.
+user's class: built-in containers are walked with the built-in types' own methods, and
+objects show the attributes they store, read past whatever their class makes of them.
 
 =====================  ==========================================
 a value                its projection
@@ -19,8 +19,9 @@ set, frozenset         ``{"<set>": [...]}``
 enum member            ``"Color.RED"``
 exception              ``{"<ValueError>": [args]}``
 Struct, dataclass      ``{"<Point>": {"x": 1, "y": 2}}``
+other object           the same with its attributes
 class, function        ``"<function module.name>"``
-anything else          ``"<module.Class>"``
+anything opaque        ``"<module.Class>"``
 =====================  ==========================================
 """
 
@@ -32,7 +33,13 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Iterator
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+)
 from typing import Any
 
 import msgspec
@@ -102,38 +109,43 @@ class _Walk:
             return f"<{type_name(kind)} …>"
         return self.composite(value, kind, depth + 1)
 
-    def composite(self, value: object, kind: type, depth: int) -> Any:
-        if isinstance(value, enum.Enum):
+    def composite(self, value: Any, kind: type, depth: int) -> Any:
+        if issubclass(kind, enum.Enum):
             return f"{kind.__qualname__}.{object.__getattribute__(value, '_name_')}"
         fields = field_names(kind)
         if fields is not None:
             return {f"<{kind.__qualname__}>": dict(self.fields(value, fields, depth))}
-        if isinstance(value, dict):
+        if issubclass(kind, dict):
             return dict(self.pairs(dict.items(value), dict.__len__(value), depth))
-        if isinstance(value, list):
+        if issubclass(kind, list):
             return self.sequence(list.__iter__(value), list.__len__(value), depth)
-        if isinstance(value, tuple):
+        if issubclass(kind, tuple):
             return self.sequence(tuple.__iter__(value), tuple.__len__(value), depth)
-        if isinstance(value, deque):
+        if issubclass(kind, deque):
             return self.sequence(deque.__iter__(value), deque.__len__(value), depth)
-        if isinstance(value, set):
+        if issubclass(kind, set):
             shown = self.sequence(set.__iter__(value), set.__len__(value), depth)
             return {f"<{kind.__qualname__}>": shown}
-        if isinstance(value, frozenset):
+        if issubclass(kind, frozenset):
             shown = self.sequence(frozenset.__iter__(value), frozenset.__len__(value), depth)
             return {f"<{kind.__qualname__}>": shown}
-        if isinstance(value, bytes | bytearray):
+        if issubclass(kind, bytes | bytearray):
             return self.bytes(value)
-        if isinstance(value, str):
+        if issubclass(kind, str):
             return self.text(str.__str__(value))
-        if isinstance(value, int):
+        if issubclass(kind, int):
             return number(int.__int__(value))
-        if isinstance(value, float):
+        if issubclass(kind, float):
             return number(float.__float__(value))
-        if isinstance(value, BaseException):
+        if issubclass(kind, BaseException):
             arguments = BaseException.__getattribute__(value, "args")
             return {f"<{kind.__qualname__}>": self.sequence(iter(arguments), len(arguments), depth)}
-        return self.text(outline(value, kind))
+        if issubclass(kind, type | FunctionType | MethodType | BuiltinFunctionType):
+            return self.text(outline(value, kind))
+        held = stored(value, kind)
+        if not held:
+            return f"<{type_name(kind)}>"
+        return {f"<{kind.__qualname__}>": dict(self.pairs(held.items(), len(held), depth))}
 
     def text(self, value: str) -> str:
         cut = value if len(value) <= self.bounds.text else value[: self.bounds.text]
@@ -143,8 +155,9 @@ class _Walk:
         return cut.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def bytes(self, value: bytes | bytearray) -> str:
-        length = value.__len__()
-        shown = bytes(memoryview(value)[:16]).hex()
+        held = memoryview(value)
+        length = len(held)
+        shown = held[:16].hex()
         if length > 16:
             self.truncated = True
             shown += "…"
@@ -188,13 +201,31 @@ def field_names(kind: type) -> tuple[str, ...] | None:
     return None
 
 
-def outline(value: object, kind: type) -> str:
-    """What an object without declared fields is, in a word or two."""
-    if isinstance(value, type):
+def outline(value: Any, kind: type) -> str:
+    """A class or function in a word or two."""
+    if issubclass(kind, type):
         return f"<class {type_name(value)}>"
-    if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
-        return f"<function {value.__module__}.{value.__qualname__}>"
-    return f"<{type_name(kind)}>"
+    return f"<function {value.__module__}.{value.__qualname__}>"
+
+
+def stored(value: object, kind: type) -> dict[str, Any]:
+    """The attributes an object of an ordinary class stores, in its dict and its slots.
+
+    They are read with the descriptors Python itself made; a property in their place, which
+    would be user code, is passed over.
+    """
+    found: dict[str, Any] = {}
+    for base in type.mro(kind):
+        for name, member in base.__dict__.items():
+            if name == "__dict__" and isinstance(member, GetSetDescriptorType):
+                held = member.__get__(value)
+                found |= {key: held[key] for key in dict.keys(held) if isinstance(key, str)}
+            elif isinstance(member, MemberDescriptorType):
+                try:
+                    found.setdefault(name, member.__get__(value))
+                except AttributeError:
+                    found.setdefault(name, "<unset>")
+    return found
 
 
 def number(value: int | float) -> Any:

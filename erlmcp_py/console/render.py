@@ -37,7 +37,10 @@ STATE_STYLES = {
 
 def screen(file: IO[str] | None = None) -> Screen:
     """A terminal to draw on that takes no word of a node for markup."""
-    return Screen(file=file, markup=False, emoji=False, highlight=False)
+    made = Screen(file=file, markup=False, emoji=False, highlight=False)
+    if not made.is_terminal:
+        made.width = _WIDE
+    return made
 
 
 def drawing(command: str) -> Callable[[Drawing], Drawing]:
@@ -60,10 +63,8 @@ def show(on: Screen, command: str, result: Any, *, as_json: bool) -> None:
     if as_json:
         on.file.write(json_text(result) + "\n")
         on.file.flush()
-    elif on.is_terminal:
-        on.print(draw(command, result))
     else:
-        on.print(draw(command, result), width=_WIDE, soft_wrap=True)
+        on.print(draw(command, result))
 
 
 def json_text(value: Any) -> str:
@@ -73,9 +74,10 @@ def json_text(value: Any) -> str:
 
 def tree(root: Mapping[str, Any]) -> RenderableType:
     """The supervision tree, one line per place, the figures in columns."""
-    figures = _table("state", "pid", "restarts", "mailbox", "memory", "uptime", first="process")
+    columns = ("process", "state", "pid", "restarts", "mailbox", "memory", "uptime")
+    figures = _table(*columns, flexible="process")
     for prefix, node in _branches(root):
-        name = Text(prefix, style="dim")
+        name = _cut(prefix, "dim")
         name.append(clean(node["id"]), style="bold" if node["type"] == "supervisor" else "")
         figures.add_row(
             name,
@@ -103,15 +105,12 @@ def _branches(
 
 def processes(listed: Mapping[str, Any]) -> RenderableType:
     """The process list."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("pid", "process", "state"):
-        table.add_column(name, no_wrap=True)
-    for name in ("mailbox", "messages", "restarts", "memory", "uptime"):
-        table.add_column(name, justify="right", no_wrap=True)
+    figures = ("mailbox", "messages", "restarts", "memory", "uptime")
+    table = _table("pid", "process", "state", *figures, flexible="process")
     for row in listed["processes"]:
         table.add_row(
             clean(row["pid"]),
-            clean(row["name"] or row["label"] or row["initial_call"]),
+            _cut(row["name"] or row["label"] or row["initial_call"]),
             _state(row["state"]),
             str(row["mailbox"]),
             str(row["messages"]),
@@ -249,14 +248,18 @@ def _inline(value: Any) -> str:
     return clean(value)
 
 
-def _table(*numbers: str, first: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, no_wrap=True)
-    for name in numbers:
-        table.add_column(
-            name, justify="left" if name in ("state", "pid") else "right", no_wrap=True
-        )
+def _table(*columns: str, flexible: str) -> Table:
+    """A table of figures in which only the column `flexible` gives way on a narrow terminal."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in columns:
+        right = name not in ("process", "state", "pid")
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != flexible)
     return table
+
+
+def _cut(text: str, style: str = "") -> Text:
+    """Text of one line that ends in an ellipsis where there is no room for it."""
+    return Text(clean(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _state(state: str) -> Text:

@@ -75,6 +75,8 @@ async def _by_path(start: Pid, root: str, steps: Sequence[str], names: dict[str,
         if not found:
             known = [name for child in children for name in names_of(child)]
             hint = nearest(step, known) or nearest(step, names)
+            if here is start and len(steps) == 1:
+                raise CommandError("unknown_target", f"no process is called {step!r}{hint}")
             raise CommandError("unknown_target", f"{walked} has no child {step!r}{hint}")
         if len(found) > 1:
             pids = ", ".join(str(child.pid) for child in found[:5])

@@ -19,7 +19,7 @@ import msgspec
 import trio
 
 from erlmcp_py.console.projection import GLANCE, project
-from supervisors import Pid, sys
+from supervisors import Pid, is_alive, sys
 
 BACKLOG = 256
 """Events one trace holds for a slow reader."""
@@ -76,7 +76,8 @@ class Traces:
             sinks.remove(sink)
             if not sinks:
                 del self._sinks[pid]
-                sys.trace(pid, None)
+                if is_alive(pid):
+                    sys.trace(pid, None)
 
     def _fan_out(self, pid: Pid, event: tuple[Any, ...]) -> None:
         for sink in tuple(self._sinks.get(pid, ())):

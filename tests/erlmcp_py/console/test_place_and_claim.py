@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from erlmcp_py.console import place
+from erlmcp_py.console.claim import NodeRunning, answers, claim, is_held
+from erlmcp_py.console.place import PlaceError
+
+
+def test_the_directory_is_found_in_the_environment(tmp_path: Path) -> None:
+    chosen = {place.DIRECTORY_VARIABLE: "/a/b", "XDG_RUNTIME_DIR": "/run/user/7"}
+    assert place.default_directory(chosen) == Path("/a/b")
+    assert place.default_directory({"XDG_RUNTIME_DIR": "/run/user/7"}) == Path("/run/user/7/erlmcp")
+    assert place.default_directory({}).name == f"erlmcp-{os.getuid()}"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "x" * 65, "é"])
+def test_a_bad_name_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PlaceError, match="is no node name"):
+        claim(name, tmp_path / "run")
+
+
+def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlaceError, match="too long for a Unix socket"):
+        claim("demo", tmp_path / ("d" * 100))
+
+
+def test_socket_and_directory_are_for_their_owner_only(tmp_path: Path) -> None:
+    directory = tmp_path / "deep" / "run"
+    with claim("demo", directory) as held, held.listen():
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+        assert stat.S_IMODE(held.path.stat().st_mode) == 0o600
+        assert answers(held.path)
+        assert place.names(directory) == ["demo"]
+    assert place.names(directory) == []
+
+
+def test_a_directory_open_to_others_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    directory.mkdir()
+    directory.chmod(0o755)
+    with pytest.raises(PlaceError, match=r"open to others \(mode 0755\): chmod 700"):
+        claim("demo", directory)
+
+
+def test_a_file_or_link_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir(mode=0o700)
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    with pytest.raises(PlaceError, match="is not a directory"):
+        claim("demo", link)
+
+
+def test_a_second_node_of_the_name_is_refused_and_the_first_keeps_it(tmp_path: Path) -> None:
+    with claim("demo", tmp_path / "run") as held, held.listen():
+        with pytest.raises(NodeRunning, match=f"running already .pid {os.getpid()}"):
+            claim("demo", tmp_path / "run")
+        assert answers(held.path)
+        with claim("other", tmp_path / "run"):
+            assert is_held("other", tmp_path / "run")
+        assert not is_held("other", tmp_path / "run")
+    with claim("demo", tmp_path / "run"):
+        pass
+
+
+def test_what_a_dead_node_left_is_replaced(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    script = (
+        "import os, sys; from pathlib import Path;"
+        "from erlmcp_py.console.claim import claim;"
+        "held = claim('demo', Path(sys.argv[1])); listener = held.listen(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(directory)], check=False)
+    stale = directory / "demo.sock"
+    assert stale.is_socket()
+    assert not answers(stale)
+
+    with claim("demo", directory) as held, held.listen():
+        assert answers(stale)
+
+
+def test_a_living_socket_without_a_lock_is_left_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(directory / "demo.sock"))
+        stranger.listen()
+        with pytest.raises(NodeRunning, match="without holding its lock"):
+            claim("demo", directory)
+        assert answers(directory / "demo.sock")
+
+
+def test_listening_again_takes_the_socket_over(tmp_path: Path) -> None:
+    with claim("demo", tmp_path / "run") as held:
+        first = held.listen()
+        first.close()
+        assert not answers(held.path)
+        with held.listen():
+            assert answers(held.path)
+
+
+def test_a_released_claim_cannot_listen(tmp_path: Path) -> None:
+    held = claim("demo", tmp_path / "run")
+    held.release()
+    held.release()
+    with pytest.raises(RuntimeError, match="was released"):
+        held.listen()
