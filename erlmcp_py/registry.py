@@ -132,6 +132,20 @@ class Registry(GenServer):
                     reply(from_, ServerDown(f"the server {name!r} is down"))
         return ("noreply", state)
 
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Show names and pids instead of the tables."""
+        state = status.get("state")
+        if not isinstance(state, _Tables):
+            return status
+        shown = {
+            "servers": {name: entry.pid for name, entry in state.servers.items()},
+            "transports": {name: entry.pid for name, entry in state.transports.items()},
+            "bindings": dict(state.bindings),
+            "default": state.default,
+            "waiting": {name: len(callers) for name, callers in state.waiting.items()},
+        }
+        return {**status, "state": shown}
+
     def _register_server(
         self, name: str, pid: Pid, server: Any, state: _Tables
     ) -> RegistryError | None:

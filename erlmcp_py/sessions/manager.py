@@ -149,6 +149,13 @@ class SessionManager(GenServer):
                     reply(from_, "unavailable")
         return ("noreply", state)
 
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Show the counts instead of every session."""
+        state = status.get("state")
+        if not isinstance(state, _State):
+            return status
+        return {**status, "state": msgspec.structs.asdict(self._statistics(state))}
+
     # --- requests -----------------------------------------------------------------------
 
     def _lookup(self, id: str, from_: Any, state: _State) -> tuple[Any, ...]:

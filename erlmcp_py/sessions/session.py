@@ -133,6 +133,19 @@ class Session(GenServer):
         for id in list(state.calls):
             self._cancel(id, "the session ended", state)
 
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Show who the client is and what it is doing."""
+        state = status.get("state")
+        if not isinstance(state, _State):
+            return status
+        shown = {
+            **msgspec.structs.asdict(state.view),
+            "calls": list(state.calls),
+            "streams": list(state.streams),
+            "undelivered": state.undelivered,
+        }
+        return {**status, "state": shown}
+
     def _answer(self, request: Request, state: _State) -> Response | ErrorResponse:
         if request.method not in METHODS:
             return error_response(request.id, method_not_found(request.method))

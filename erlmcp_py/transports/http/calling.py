@@ -14,7 +14,6 @@ stays, without a client, until the answer comes and can be dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -23,7 +22,6 @@ from erlmcp_py import registry
 from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, McpError
 from erlmcp_py.protocol.jsonrpc import (
     Message,
-    Notification,
     Request,
     RequestId,
     encode,
@@ -35,7 +33,8 @@ from erlmcp_py.transports.http.answering import encoded, unavailable, write_mess
 from erlmcp_py.transports.http.endpoint import Answer, error_answer
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.http.sse import SseWriter
-from supervisors import Pid, abandon, cast, format_reason, receive, send, send_request
+from erlmcp_py.transports.outlet import Outlet
+from supervisors import Pid, abandon, cast, format_reason, receive, send_request
 from supervisors import RequestId as Ticket
 
 if TYPE_CHECKING:
@@ -63,15 +62,6 @@ async def find_server(
         return pid
     text = "this node has no default server" if name is None else f"there is no server {name!r}"
     return error_answer(id, McpError(INVALID_REQUEST, text), "legacy", 404)
-
-
-def notifier(pid: Pid, key: tuple[Any, ...]) -> Callable[[Notification], None]:
-    """How the handler of the call `key` reaches the connection `pid`: through its mailbox."""
-
-    def notify(notification: Notification) -> None:
-        send(pid, ("call_notify", key, notification))
-
-    return notify
 
 
 async def call_server(
@@ -180,7 +170,8 @@ class _Waiting:
                     "the request may be repeated"
                 )
                 self._finish(error_response(self.request.id, McpError(INTERNAL_ERROR, text)))
-            case ("call_notify", key, notification) if key is self.scope.key:
+            case ("call_notify", Outlet() as outlet, notification) if outlet is self.scope.notify:
+                outlet.taken()
                 self.connection.write(self._open_stream().event(encode(notification)))
             case ("disconnected",):
                 self.connection.gone = True

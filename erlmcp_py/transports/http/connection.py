@@ -158,6 +158,7 @@ class Connection:
                     break
             await self.flush()
             if self.closing or self.gone or parser.closed:
+                await self._linger()
                 return
             if parser.wants_continue:
                 self.write(CONTINUE)
@@ -180,14 +181,20 @@ class Connection:
             return data
 
     async def _refuse(self, fault: Fault) -> None:
-        """Answer what could not be read, and close so that the answer arrives.
-
-        Closing with unread bytes makes the system send a reset, which may overtake the
-        answer; so the rest is read and dropped for a moment (RFC 9112, 9.6).
-        """
+        """Answer what could not be read, and close."""
         answer = refusal(fault.status, fault.reason)
         self.write(response(answer.status, answer.body, keep_alive=False))
         await self.flush()
+        await self._linger()
+
+    async def _linger(self) -> None:
+        """Close the sending half, and read what still comes for a moment.
+
+        Closing with unread bytes makes the system send a reset, which may overtake the last
+        answer on its way to the client (RFC 9112, 9.6).
+        """
+        if self.gone:
+            return
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:

@@ -114,6 +114,13 @@ class Connections(GenServer):
                 self._arm(state)
         return ("noreply", state)
 
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Show the counts instead of every connection."""
+        state = status.get("state")
+        if not isinstance(state, _State):
+            return status
+        return {**status, "state": msgspec.structs.asdict(self._statistics(state))}
+
     def _start(self, sock: socket.socket, peer: str, state: _State) -> Pid | None:
         if len(state.open) >= state.config.max_connections:
             state.refused += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.transports.http import legacy
 from erlmcp_py.transports.http.answering import RETRY_SOON, write_answer
-from erlmcp_py.transports.http.calling import call_server, find_server, notifier
+from erlmcp_py.transports.http.calling import call_server, find_server
 from erlmcp_py.transports.http.endpoint import (
     Answer,
     Deliver,
@@ -20,6 +20,7 @@ from erlmcp_py.transports.http.endpoint import (
     refusal,
 )
 from erlmcp_py.transports.http.request import HttpRequest
+from erlmcp_py.transports.outlet import Outlet
 from supervisors import CallExit
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> No
         era="modern",
         version=meta.version,
         key=key,
-        notify=notifier(connection.pid, key),
+        notify=Outlet(connection.pid),
         client_info=meta.client_info,
         client_capabilities=meta.client_capabilities,
         log_level=meta.log_level,

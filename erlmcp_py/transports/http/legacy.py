@@ -25,7 +25,7 @@ from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.record import SessionView
 from erlmcp_py.sessions.session import METHODS as SESSION_METHODS
 from erlmcp_py.transports.http.answering import unavailable, write_answer, write_message
-from erlmcp_py.transports.http.calling import call_server, find_server, notifier
+from erlmcp_py.transports.http.calling import call_server, find_server
 from erlmcp_py.transports.http.endpoint import (
     ACCEPTED,
     Answer,
@@ -37,6 +37,7 @@ from erlmcp_py.transports.http.endpoint import (
 )
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.http.sse import SseWriter
+from erlmcp_py.transports.outlet import Outlet
 from supervisors import CallExit, Pid, call, cast, demonitor, format_reason, monitor, receive
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def initialize(connection: Connection, http: HttpRequest, plan: Initialize
         era="legacy",
         version=version,
         key=key,
-        notify=notifier(connection.pid, key),
+        notify=Outlet(connection.pid),
         client_info=params.client_info,
         client_capabilities=params.capabilities,
     )
@@ -154,7 +155,7 @@ async def _request(
         era="legacy",
         version=view.version,
         key=key,
-        notify=notifier(connection.pid, key),
+        notify=Outlet(connection.pid),
         client_info=view.client_info,
         client_capabilities=view.client_capabilities,
         log_level=view.log_level,

@@ -19,6 +19,7 @@ from typing import Any, Final
 import trio
 
 from erlmcp_py import registry
+from erlmcp_py.transports.http.connection import READ_SIZE
 from erlmcp_py.transports.http.endpoint import refusal
 from erlmcp_py.transports.http.response import response
 from erlmcp_py.transports.http.settings import ListenerConfig
@@ -187,6 +188,10 @@ def _turn_away(client: socket.socket) -> None:
     """Say why, if the socket takes it at once, and close."""
     answer = refusal(503, "this node has as many connections as it allows")
     headers = ((b"Retry-After", b"1"),)
+    try:
+        client.recv(READ_SIZE)  # unread bytes would turn the close into a reset
+    except OSError:
+        pass  # nothing came yet, or never will
     try:
         client.send(response(503, answer.body, headers=headers, keep_alive=False))
         client.shutdown(socket.SHUT_WR)

@@ -39,6 +39,7 @@ from erlmcp_py.protocol.notifications import CANCELLED, CancelledParams
 from erlmcp_py.protocol.versions import LEGACY, negotiate_legacy
 from erlmcp_py.server.process import Cancel, Dispatch
 from erlmcp_py.server.scope import Scope
+from erlmcp_py.transports.outlet import Outlet
 from erlmcp_py.transports.stdio.channel import Channel, Handshake
 from erlmcp_py.transports.stdio.lines import Line, TooLong
 from supervisors import (
@@ -131,7 +132,14 @@ class _Call(msgspec.Struct, frozen=True):
 
     ticket: Ticket
     server: Pid
-    key: tuple[Any, ...]
+    scope: Scope
+
+    def give_up(self, reason: str | None) -> None:
+        """Want neither answer nor notifications any more, and stop the handler."""
+        abandon(self.ticket)
+        if isinstance(self.scope.notify, Outlet):
+            self.scope.notify.closed = True
+        cast(self.server, Cancel(self.scope.key, reason))
 
 
 class _Service:
@@ -201,8 +209,7 @@ class _Service:
     def abandon_all(self, reason: str) -> None:
         """Cancel every call: nobody will hear the answer from this process."""
         for entry in self.calls.values():
-            abandon(entry.ticket)
-            cast(entry.server, Cancel(entry.key, reason))
+            entry.give_up(reason)
         self.calls.clear()
 
     # --- mailbox ------------------------------------------------------------------------
@@ -221,9 +228,8 @@ class _Service:
                         f"{format_reason(reason)}; the request may be repeated"
                     )
                     self._answer(error_response(id, McpError(INTERNAL_ERROR, text)), id)
-            case ("call_notify", key, notification):
-                entry = self.calls.get(key[1])
-                if entry is not None and entry.key is key:
+            case ("call_notify", outlet, notification):
+                if outlet.taken():
                     self.channel.write(encode(notification))
             case ("$gen_call", from_, ("statistics",)):
                 channel = self.channel
@@ -285,17 +291,13 @@ class _Service:
             self._answer(error_response(id, error), id)
             return
         ticket = send_request(server, Dispatch(request, scope))
-        self.calls[id] = _Call(ticket, server, scope.key)
+        self.calls[id] = _Call(ticket, server, scope)
         self.ids[ticket] = id
 
     def _scope(self, request: Request) -> Scope | None:
         """The circumstances of a request; None if it was for the transport itself."""
         channel = self.channel
-        pid, key = self.pid, (self.pid, request.id)
-
-        def notify(notification: Notification) -> None:
-            send(pid, ("call_notify", key, notification))
-
+        notify, key = Outlet(self.pid), (self.pid, request.id)
         if request.method == "initialize":
             params = params_as(request, InitializeParams)
             channel.handshake = Handshake(params, negotiate_legacy(params.protocol_version))
@@ -351,6 +353,5 @@ class _Service:
         entry = self.calls.pop(params.request_id, None)
         if entry is not None:
             del self.ids[entry.ticket]
-            abandon(entry.ticket)
             self.channel.unanswered.pop(params.request_id, None)
-            cast(entry.server, Cancel(entry.key, params.reason))
+            entry.give_up(params.reason)

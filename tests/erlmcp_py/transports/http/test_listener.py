@@ -9,7 +9,7 @@ import socket
 import pytest
 import trio
 
-from erlmcp_py import registry
+from erlmcp_py import registry, sessions
 from erlmcp_py.transports.http.request import HttpLimits, HttpRequest
 from erlmcp_py.transports.http.settings import ListenerConfig, RouteAnswer
 from erlmcp_py.transports.http.supervisor import child_spec, connections, start_link, statistics
@@ -21,6 +21,7 @@ from supervisors import (
     call,
     process_info,
     spawn,
+    sys,
     terminate_child,
     trap_exit,
     whereis,
@@ -92,6 +93,19 @@ async def test_it_registers_and_shows_its_connections_in_the_tree() -> None:
         assert await which_children("http_connections") == []
         totals = await statistics()
         assert (totals.open, totals.accepted, totals.requests) == (0, 1, 1)
+
+
+async def test_the_state_of_every_process_can_be_shown() -> None:
+    async with node({"probe": make_server(Probe())}, child_spec(HTTP)), connect() as client:
+        session = await client.initialize()
+        pid = await sessions.find(session)
+        assert pid is not None
+        registered = (await sys.get_status("registry"))["state"]
+        assert list(registered["servers"]) == ["probe"]
+        assert registered["default"] == "probe"
+        assert (await sys.get_status("http_connections"))["state"]["open"] == 1
+        assert (await sys.get_status("sessions"))["state"]["live"] == 1
+        assert (await sys.get_status(pid))["state"]["id"] == session
 
 
 async def test_a_hundred_connections_at_once() -> None:

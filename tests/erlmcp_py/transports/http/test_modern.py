@@ -9,6 +9,7 @@ import trio
 
 from erlmcp_py.transports.http.settings import ListenerConfig
 from erlmcp_py.transports.http.supervisor import child_spec
+from erlmcp_py.transports.outlet import UNREAD
 from tests.erlmcp_py.transports.http.client import MODERN, connect, http, meta, modern_call
 from tests.erlmcp_py.transports.node import Probe, make_server, node
 
@@ -43,6 +44,14 @@ async def test_progress_makes_a_stream_that_ends_with_the_result() -> None:
         assert result["id"] == 7
         assert answer.text == "3 steps"
         assert (await client.call("echo", text="after")).text == "after"
+
+
+async def test_a_handler_cannot_fill_the_mailbox_with_news() -> None:
+    async with node({"probe": make_server(Probe())}, child_spec(HTTP)), connect() as client:
+        answer = await client.call("steps", count=3 * UNREAD, meta={"progressToken": "t"})
+        *progress, _ = answer.events
+        assert [event["params"]["progress"] for event in progress] == list(range(UNREAD))
+        assert answer.text == f"{3 * UNREAD} steps"
 
 
 async def test_log_lines_only_on_request() -> None:

@@ -1,0 +1,48 @@
+"""How the notifications of a handler reach the transport's process that waits for its answer.
+
+A handler notifies from wherever it runs (on the transport's own stack, in a process of its
+own); the transport writes when it can. Between the two is the transport's mailbox, and a
+handler that reports faster than its client reads would fill it without bound. Progress and log
+lines are news, not data: past a limit the oldest unread are worth more than the newest, so
+the newest are dropped and counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from erlmcp_py.protocol.jsonrpc import Notification
+from supervisors import Pid, send
+
+UNREAD: Final = 1000
+"""Notifications of one call that may wait to be written."""
+
+
+class Outlet:
+    """The `notify` of a `Scope`: sends ``("call_notify", outlet, notification)`` to `pid`.
+
+    Who takes such a message calls `taken`.
+    """
+
+    __slots__ = ("_pid", "_unread", "closed", "dropped")
+
+    def __init__(self, pid: Pid) -> None:
+        self._pid = pid
+        self._unread = 0
+        self.dropped = 0
+        self.closed = False
+        """Nobody reads any more; what comes is dropped."""
+
+    def __call__(self, notification: Notification) -> None:
+        """Pass a notification on, or drop it when too many wait."""
+        if self.closed or self._unread >= UNREAD:
+            self.dropped += 1
+            return
+        self._unread += 1
+        message: tuple[Any, ...] = ("call_notify", self, notification)
+        send(self._pid, message)
+
+    def taken(self) -> bool:
+        """One of its messages has left the mailbox; whether it is still to be written."""
+        self._unread -= 1
+        return not self.closed
