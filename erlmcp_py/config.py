@@ -29,7 +29,15 @@ PREFIX: Final = "ERLMCP__"
 Table: TypeAlias = dict[str, Any]
 KeyPath: TypeAlias = tuple[str, ...]
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_TARGET: Final = r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"
+_MEANING: Final = {
+    _NAME: "up to 64 letters, digits, '-' and '_', the first a letter or digit",
+    _TARGET: "MODULE:ATTR, such as examples.simple:server",
+}
+"""What a pattern says, for those who do not read patterns."""
+
+Name = Annotated[str, Meta(pattern=_NAME)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Bytes = Annotated[int, Meta(ge=1024, le=1 << 30)]
@@ -133,7 +141,7 @@ class ServerConfig(_Section, frozen=True, kw_only=True):
 
     name: Name
     """Served at /mcp/NAME."""
-    target: Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")]
+    target: Annotated[str, Meta(pattern=_TARGET)]
     """`MODULE:ATTR`, where ATTR is an `erlmcp_py.server.Server`."""
 
 
@@ -240,6 +248,9 @@ def _check(layer: Table, source: str) -> None:
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
         key = where.rstrip("`")
+        for pattern, meaning in _MEANING.items():
+            if repr(pattern)[1:-1] in problem:
+                problem = f"must be {meaning}"
         raise ConfigError(f"{source}: {key + ': ' if key else ''}{problem}") from error
 
 

@@ -22,15 +22,26 @@ from erlmcp_py import __version__, registry
 from erlmcp_py.config import Config, ConfigError
 from erlmcp_py.loading import load_application, load_servers
 from erlmcp_py.telemetry.log import log, stderr
-from erlmcp_py.tree import Node, Parts, child_specs
-from supervisors import Pid, StartError, exit_signal, format_reason, monitor, receive, send
+from erlmcp_py.tree import TRANSPORTS, Node, Parts, child_specs
+from supervisors import (
+    Pid,
+    StartError,
+    exit_signal,
+    format_reason,
+    monitor,
+    receive,
+    send,
+    which_children,
+)
 from supervisors import self as own_pid
 
 NAME: Final = "node"
 """The registered name of the root supervisor."""
 
 _ORDERLY: Final = (signal.SIGINT, signal.SIGTERM)
-_STDIO_ENDS: Final = ("normal", ("shutdown", "client_gone"))
+_STDIO_ENDS: Final = ("normal", ("shutdown", "client_gone"), "noproc")
+"""How the end of the process on standard input looks when the client is done; "noproc" when it was
+over before anybody looked."""
 
 
 class NodeFailed(Exception):
@@ -98,35 +109,42 @@ async def _reason_to_end(root: Pid) -> str:
                 serving_stdio = pid
                 monitor(pid)
             case ("DOWN", _, "process", pid, reason):
-                if pid == serving_stdio and reason in _STDIO_ENDS:
+                if pid == serving_stdio and reason in _STDIO_ENDS and await _stdio_is_over():
                     return "standard input has ended"
             case ("EXIT", pid, reason) if pid == root:
                 raise NodeFailed(f"the tree gave up: {format_reason(reason)}")
+
+
+async def _stdio_is_over() -> bool:
+    """Whether the transport has ended for good; after a crash it runs again or will at once."""
+    return any(
+        child.id == "stdio" and child.pid is None for child in await which_children(TRANSPORTS)
+    )
 
 
 def _is_exit_of(pid: Pid, message: object) -> bool:
     return isinstance(message, tuple) and message[0] == "EXIT" and message[1] == pid
 
 
-async def banner(config: Config) -> Iterator[str]:
+async def banner(config: Config) -> list[str]:
     """Where the node listens and how to look into it, line by line."""
     lines = [f"node {config.node.name} is up"]
     default = await registry.default()
-    for transport in (await registry.transports()).values():
-        if transport.info["kind"] == "http":
-            base = f"http://{transport.info['address']}"
-            for server in config.servers:
-                note = f"   (also {base}/mcp)" if server.name == default else ""
-                lines.append(f"  {base}/mcp/{server.name}{note}")
-            lines.append(f"  {base}/health")
-        else:
-            lines.append(f"  {default} on standard input and output")
+    http = (await registry.transports()).get("http")
+    if http is not None:
+        base = f"http://{http.info['address']}"
+        for server in config.servers:
+            note = f"   (also {base}/mcp)" if server.name == default else ""
+            lines.append(f"  {base}/mcp/{server.name}{note}")
+        lines.append(f"  {base}/health")
+    if config.stdio.enabled:
+        lines.append(f"  {default} on standard input and output")
     if config.control.enabled:
         option = "" if config.node.name == "erlmcp" else f" --name {config.node.name}"
         lines.append(
             f"attach: erlmcp-node attach{option}   stop: erlmcp-node stop{option}, or Ctrl-C"
         )
-    return iter(lines)
+    return lines
 
 
 def _open_console(config: Config, stop: Callable[[], object]) -> Any:

@@ -14,17 +14,6 @@ import msgspec
 from erlmcp_py.config import Config, ConfigError, NodeConfig, load
 
 
-def parse_address(_ctx: click.Context, _param: click.Parameter, value: str | None) -> object:
-    """`HOST:PORT` (IPv6 in brackets) as (host, port)."""
-    if value is None:
-        return None
-    host, _, port = value.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT, such as 127.0.0.1:8080")
-    return host, int(port)
-
-
 @click.command()
 @click.option(
     "--config",
@@ -45,7 +34,6 @@ def parse_address(_ctx: click.Context, _param: click.Parameter, value: str | Non
     "--http",
     "address",
     metavar="HOST:PORT",
-    callback=parse_address,
     help="Listen here; port 0 takes a free one.  [default: 127.0.0.1:8080]",
 )
 @click.option("--stdio", is_flag=True, help="Serve one client on standard input and output.")
@@ -53,7 +41,7 @@ def run(
     files: tuple[str, ...],
     name: str | None,
     targets: tuple[str, ...],
-    address: tuple[str, int] | None,
+    address: str | None,
     stdio: bool,
 ) -> None:
     """Run a node until Ctrl-C, `erlmcp-node stop`, or the end of standard input (--stdio)."""
@@ -73,7 +61,7 @@ def configure(
     files: tuple[str, ...],
     name: str | None,
     targets: tuple[str, ...],
-    address: tuple[str, int] | None,
+    address: str | None,
     stdio: bool,
 ) -> Config:
     """The configuration with the command line as its last layer. Raises `ConfigError`."""
@@ -82,7 +70,8 @@ def configure(
         options["stdio"] = {"enabled": True}
         options["http"] = {"enabled": False}
     if address is not None:
-        options["http"] = {"enabled": True, "host": address[0], "port": address[1]}
+        host, port = parse_address(address)
+        options["http"] = {"enabled": True, "host": host, "port": port}
     if name is not None:
         options["node"] = {"name": name}
     if targets:
@@ -95,6 +84,19 @@ def configure(
         node = NodeConfig(name=f"{config.node.name[:48]}-{os.getpid()}")
         config = msgspec.structs.replace(config, node=node)
     return config
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, IPv6 in brackets. Raises `ConfigError`."""
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        example = "127.0.0.1:8080 or [::1]:8080"
+        raise ConfigError(f"--http {text}: must be HOST:PORT, such as {example}")
+    return host, int(port)
 
 
 def _fail(status: int, message: str) -> NoReturn:

@@ -87,9 +87,9 @@ def test_an_unknown_key_names_file_path_and_the_nearest_key(write, text, path, h
         (
             "[[servers]]\nname = 'a'\ntarget = 'nocolon'\n",
             "servers[0].target",
-            "Expected `str` matching",
+            "must be MODULE:ATTR",
         ),
-        ("[node]\nname = '../x'\n", "node.name", "Expected `str` matching regex"),
+        ("[node]\nname = '../x'\n", "node.name", "must be up to 64 letters"),
     ],
 )
 def test_an_ill_typed_value_names_file_path_and_what_is_right(write, text, path, problem) -> None:
@@ -139,6 +139,13 @@ def test_environment_errors_name_the_variable() -> None:
 def test_a_value_cannot_smuggle_in_other_keys() -> None:
     message = refused(env={"ERLMCP__HTTP__PORT": "1\n[node]\nname = 'x'"})
     assert message.startswith("environment variable ERLMCP__HTTP__PORT: http.port: Expected `int`")
+
+
+def test_the_command_line_is_the_last_layer_and_checked_like_a_file() -> None:
+    env = {"ERLMCP__HTTP__PORT": "9000"}
+    assert load(env=env, options={"http": {"port": 1}}).http.port == 1
+    message = refused(options={"node": {"name": "a b"}})
+    assert message.startswith("command line: node.name: must be up to 64 letters")
 
 
 def test_contradictions_between_layers_are_found_in_the_whole(write) -> None:
