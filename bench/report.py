@@ -86,6 +86,18 @@ def _machine(machine: Machine) -> str:
     )
 
 
+def verdict(lines: list[Measured]) -> str:
+    """One sentence: how many goals are met, and which are not."""
+    judged = [(line, goal) for line in lines for goal in line.row.goals]
+    missed = [
+        f"{line.row.title} {_goal(goal, line.row.unit)} ({goal.source})"
+        for line, goal in judged
+        if not line.reached(goal)
+    ]
+    met = f"{len(judged) - len(missed)} of {len(judged)} goals met"
+    return f"{met}. Missed: {'; '.join(missed)}." if missed else f"{met}."
+
+
 def markdown(machine: Machine, lines: list[Measured], seconds: float) -> str:
     """The whole document."""
     parts = [
@@ -95,6 +107,8 @@ def markdown(machine: Machine, lines: list[Measured], seconds: float) -> str:
         "",
         _machine(machine),
         f"- the run took {seconds:.0f} s",
+        "",
+        f"**{verdict(lines)}**",
     ]
     for group, members in groupby(lines, key=lambda line: line.row.group):
         parts += ["", f"## {TITLES[group]}", "", table(members)]

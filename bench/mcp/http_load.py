@@ -36,12 +36,13 @@ def split_response(buffer: bytes) -> tuple[int, bytes, bytes, bytes] | None:
     end = buffer.find(b"\r\n\r\n")
     if end < 0:
         return None
-    head = buffer[:end].lower()
-    at = head.find(b"\r\ncontent-length:")
+    head = buffer[:end]
+    folded = head.lower()
+    at = folded.find(b"\r\ncontent-length:")
     if at < 0:
         raise RuntimeError(f"the load generator needs a Content-Length, got {buffer[:300]!r}")
-    stop = head.find(b"\r", at + 2)
-    length = int(head[at + 17 : stop if stop > 0 else len(head)])
+    stop = folded.find(b"\r", at + 2)
+    length = int(folded[at + 17 : stop if stop > 0 else len(folded)])
     whole = end + 4 + length
     if len(buffer) < whole:
         return None
@@ -71,7 +72,7 @@ def open_session(connection: Connection, path: str, host: str) -> None:
         raise RuntimeError(f"initialize was answered with {status}: {answer[:300]!r}")
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if name == b"mcp-session-id":
+        if name.lower() == b"mcp-session-id":
             connection.session = value.strip().decode()
     body = wire.initialized()
     status, _, answer = exchange(

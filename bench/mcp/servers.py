@@ -43,10 +43,10 @@ def _node() -> str:
 def ours(*servers: str) -> Peer:
     """The node: with the measured server, or as it comes (the three examples)."""
     options = [word for server in servers for word in ("--server", server)]
-    run = (_node(), "run", "--name", f"bench-{os.getpid()}")
+    run = (_node(), "run")
     return Peer(
         name="erlmcp-node",
-        http=(*run, *options, "--http", "127.0.0.1:{port}"),
+        http=(*run, *options, "--name", f"bench-{os.getpid()}", "--http", "127.0.0.1:{port}"),
         stdio=(*run, *options, "--stdio"),
         path="/mcp",
         ready_path="/ready",
