@@ -34,7 +34,7 @@ from erlmcp_py.transports.http.endpoint import Answer, error_answer
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.http.sse import SseWriter
 from erlmcp_py.transports.outlet import Outlet
-from supervisors import Pid, abandon, cast, format_reason, receive, send_request
+from supervisors import CallExit, Pid, abandon, cast, format_reason, receive, send_request
 from supervisors import RequestId as Ticket
 
 if TYPE_CHECKING:
@@ -51,13 +51,14 @@ async def find_server(
 ) -> Pid | Answer:
     """The process of a server, or the answer that says why there is none."""
     transport = connection.config.name
-    pid = await registry.lookup(name, transport=transport)
-    if pid is not None:
-        return pid
     try:
-        pid = await registry.lookup_soon(name, transport=transport)
+        pid = await registry.lookup(name, transport=transport)
+        if pid is None:
+            pid = await registry.lookup_soon(name, transport=transport)
     except registry.ServerDown as down:
         return unavailable(id, down)
+    except CallExit:
+        return unavailable(id, "the registry is being restarted")
     if pid is not None:
         return pid
     text = "this node has no default server" if name is None else f"there is no server {name!r}"

@@ -29,6 +29,7 @@ from supervisors import (
     WarningReport,
     call,
     current_runtime,
+    exit_signal,
     is_alive,
     process_info,
     register,
@@ -128,14 +129,18 @@ async def start_listener(config: ListenerConfig, door: Door) -> Pid:
     Raises RegistryError if that name belongs to another live transport.
     """
     pid = spawn_link(accept, config, door)
-    register(f"{config.name}_listener", pid)
     info = {
         "kind": "http",
         "host": door.host,
         "port": door.port,
         "address": format_address(door.host, door.port),
     }
-    await registry.register_transport(config.name, pid, info)
+    try:
+        register(f"{config.name}_listener", pid)
+        await registry.register_transport(config.name, pid, info)
+    except BaseException:
+        exit_signal(pid, "kill")
+        raise
     return pid
 
 

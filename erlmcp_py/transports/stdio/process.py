@@ -43,12 +43,14 @@ from erlmcp_py.transports.outlet import Outlet
 from erlmcp_py.transports.stdio.channel import Channel, Handshake
 from erlmcp_py.transports.stdio.lines import Line, TooLong
 from supervisors import (
+    CallExit,
     ChildSpec,
     Exit,
     Pid,
     abandon,
     call,
     cast,
+    exit_signal,
     format_reason,
     receive,
     register,
@@ -100,10 +102,14 @@ def child_spec(
 
 
 async def start_link(options: StdioOptions, channel: Channel) -> Pid:
-    """Start to serve the channel."""
+    """Start to serve the channel. Raises RegistryError if another transport has the name."""
     pid = spawn_link(serve, options, channel, label=options.name)
-    register(options.name, pid)
-    await registry.register_transport(options.name, pid, {"kind": "stdio"})
+    try:
+        register(options.name, pid)
+        await registry.register_transport(options.name, pid, {"kind": "stdio"})
+    except BaseException:
+        exit_signal(pid, "kill")
+        raise
     return pid
 
 
@@ -333,12 +339,15 @@ class _Service:
     async def _server(self) -> Pid:
         """The process of the server. Raises McpError."""
         options = self.options
-        pid = await registry.lookup(options.server, transport=options.name)
-        if pid is None:
-            try:
+        try:
+            pid = await registry.lookup(options.server, transport=options.name)
+            if pid is None:
                 pid = await registry.lookup_soon(options.server, transport=options.name)
-            except registry.ServerDown as down:
-                raise McpError(INTERNAL_ERROR, f"{down}; try again") from None
+        except registry.ServerDown as down:
+            raise McpError(INTERNAL_ERROR, f"{down}; try again") from None
+        except CallExit:
+            text = "the registry is being restarted; try again"
+            raise McpError(INTERNAL_ERROR, text) from None
         if pid is None:
             what = "default server" if options.server is None else f"server {options.server!r}"
             raise McpError(INTERNAL_ERROR, f"this node has no {what}")

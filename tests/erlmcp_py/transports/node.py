@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import trio
 
@@ -109,8 +110,8 @@ async def start_server(server: Server, name: str) -> Pid:
 class Node(Supervisor):
     """The children in the order of the real tree."""
 
-    def init(self, specs: list[ChildSpec]) -> tuple[SupFlags, list[ChildSpec]]:
-        return SupFlags("one_for_one", intensity=100, period=5), specs
+    def init(self, strategy: Any, specs: list[ChildSpec]) -> tuple[SupFlags, list[ChildSpec]]:
+        return SupFlags(strategy, intensity=100, period=5), specs
 
 
 @contextlib.asynccontextmanager
@@ -118,14 +119,18 @@ async def node(
     servers: dict[str, Server],
     *transports: ChildSpec,
     limits: SessionLimits | None = None,
+    strategy: str = "one_for_one",
 ) -> AsyncIterator[list[Report]]:
-    """Everything up; yields the reports that arrive."""
+    """Everything up; yields the reports that arrive.
+
+    strategy: the real core is one_for_all, so that a killed registry restarts everything.
+    """
     specs = [
         Registry.child_spec(name="registry"),
         SessionsSupervisor.child_spec(
             SessionStore(), limits or SessionLimits(), name="sessions_sup"
         ),
-        Servers.child_spec(servers, id="servers"),
+        Servers.child_spec(servers, name="servers"),
         *transports,
     ]
     async with Runtime() as runtime:
@@ -136,7 +141,7 @@ async def node(
 
         async def top() -> None:
             try:
-                await Node.start_link(specs, name="node")
+                await Node.start_link(strategy, specs, name="node")
             except Exception as error:
                 failed.append(error)
             started.set()
@@ -167,7 +172,7 @@ async def kill(pid: Pid | None) -> None:
 async def until(condition: Callable[[], object]) -> None:
     """Look again and again, for five seconds at most, at what only a socket's other end decides."""
     with trio.fail_after(5):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await trio.sleep(0.005)
 
 

@@ -196,7 +196,7 @@ async def test_ending_a_session_cancels_its_calls() -> None:
 async def streams(session: Pid, count: int) -> None:
     """Wait until a session has so many GET streams."""
     with trio.fail_after(5):
-        while (await call(session, ("statistics",))).streams != count:  # noqa: ASYNC110
+        while (await call(session, ("statistics",))).streams != count:
             await trio.sleep(0.005)
 
 
@@ -271,6 +271,20 @@ async def test_after_a_kill_the_next_call_of_the_session_succeeds(victim: str) -
         answer = await client.legacy(session, legacy_call("echo", text="x"))
         assert answer.status == 200, answer.body
         assert answer.text == "x"
+
+
+async def test_a_session_outlives_the_registry_and_all_that_goes_down_with_it() -> None:
+    specs = {"probe": make_server(Probe())}, child_spec(HTTP)
+    async with node(*specs, strategy="one_for_all"):
+        port = (await registry.transports())["http"].info["port"]
+        async with connect() as client:
+            session = await client.initialize()
+            await kill(whereis("registry"))
+            assert await client.closed()
+        await until(lambda: whereis("http_listener"))
+        async with connect() as client:
+            assert (await client.legacy(session, legacy_call("echo", text="x"))).text == "x"
+        assert (await registry.transports())["http"].info["port"] == port
 
 
 async def test_a_modern_client_that_forgot_its_header_is_told() -> None:

@@ -247,6 +247,22 @@ async def test_a_killed_server_answers_the_next_call() -> None:
         assert (await client.call("echo", text="x")).text == "x"
 
 
+async def test_without_a_registry_a_request_is_told_to_try_again() -> None:
+    async with node({"probe": make_server(Probe())}, child_spec(HTTP)), connect() as client:
+        await client.call("echo", text="x")
+        await terminate_child("node", "registry")
+        answer = await client.call("echo", text="x")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_server_that_does_not_come_back_is_reported_as_down() -> None:
+    async with node({"probe": make_server(Probe())}, child_spec(HTTP)), connect() as client:
+        await terminate_child("servers", "probe")
+        answer = await client.call("echo", text="x")
+        assert answer.status == 503
+        assert "'probe' is down" in answer.json["error"]["message"]
+
+
 async def test_stopping_the_listener_refuses_and_closes() -> None:
     before = open_descriptors()
     async with node({"probe": make_server(Probe())}, child_spec(HTTP)):

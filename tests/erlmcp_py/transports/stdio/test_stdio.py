@@ -53,7 +53,10 @@ class Pipes:
 
 @contextlib.asynccontextmanager
 async def client(
-    probe: Probe | None = None, options: StdioOptions | None = None, line_limit: int = 1 << 20
+    probe: Probe | None = None,
+    options: StdioOptions | None = None,
+    line_limit: int = 1 << 20,
+    strategy: str = "one_for_one",
 ) -> AsyncIterator[Pipes]:
     """A node whose stdio transport talks to the pipes; the server's ends are the caller's to close."""
     server_in, client_out = os.pipe()
@@ -62,7 +65,7 @@ async def client(
     try:
         channel = Channel(server_in, server_out, line_limit)
         spec = child_spec(options or StdioOptions(), channel)
-        async with node({"probe": make_server(probe or Probe())}, spec):
+        async with node({"probe": make_server(probe or Probe())}, spec, strategy=strategy):
             yield pipes
     finally:
         os.close(server_in)
@@ -285,6 +288,17 @@ async def test_a_killed_server_costs_the_calls_it_had_and_no_more() -> None:
         assert (lost["id"], lost["error"]["code"]) == (1, -32603)
         assert text(await pipes.ask(modern("echo", 2, text="x"))) == "x"
         assert whereis("stdio") == transport
+
+
+async def test_a_client_outlives_the_registry_and_all_that_goes_down_with_it() -> None:
+    probe = Probe()
+    async with client(probe, strategy="one_for_all") as pipes:
+        await pipes.ask(initialize("2025-06-18"))
+        await pipes.send(legacy_call("hang", 1))
+        await probe.started.wait()
+        await kill(whereis("registry"))
+        assert (await pipes.receive())["error"]["code"] == -32603
+        assert text(await pipes.ask(legacy_call("echo", 2, text="x"))) == "x"
 
 
 async def test_large_answers_cross_a_pipe_that_is_full() -> None:
