@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from supervisors import GenServer, Pid, call, demonitor, is_alive, monitor, reply, self, send_after
+from supervisors import GenServer, Pid, call, demonitor, is_alive, monitor, reply, send_after
+from supervisors import self as own_pid
 
 NAME: Final = "registry"
 PATIENCE: Final = 1.0
@@ -197,12 +198,8 @@ class Registry(GenServer):
         if entry is not None and is_alive(entry.pid):
             return ("reply", entry.pid, state)
         state.waiting.setdefault(chosen, []).append(from_)
-        send_after(patience, self_pid(), ("impatient", chosen, from_))
+        send_after(patience, own_pid(), ("impatient", chosen, from_))
         return ("noreply", state)
-
-
-self_pid = self
-"""`supervisors.self` under a name that methods can use."""
 
 
 async def register_server(name: str, pid: Pid, server: Any) -> None:

@@ -27,15 +27,13 @@ from supervisors import (
     is_normal,
     monitor,
     reply,
-    self,
     send_after,
 )
+from supervisors import self as own_pid
 
 NAME: Final = "sessions"
 PATIENCE: Final = 2.0
 """Seconds a lookup waits for a session process that is being restarted."""
-
-own_pid = self
 
 
 class SessionLimits(msgspec.Struct, frozen=True):

@@ -27,13 +27,12 @@ from erlmcp_py.protocol.jsonrpc import (
 )
 from erlmcp_py.protocol.lifecycle import EmptyResult, LogLevel, SetLevelParams
 from erlmcp_py.sessions.record import SessionRecord, SessionView
-from supervisors import GenServer, Pid, cast, demonitor, monitor, self, send, trap_exit
+from supervisors import GenServer, Pid, cast, demonitor, monitor, send, trap_exit
+from supervisors import self as own_pid
 
 MANAGER = "sessions"
 METHODS = frozenset({"logging/setLevel"})
 """Requests that a session answers itself."""
-
-own_pid = self
 
 
 class SessionStatistics(msgspec.Struct, frozen=True):

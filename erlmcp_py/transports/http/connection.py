@@ -27,13 +27,12 @@ from erlmcp_py.transports.http.exchange import carry_out
 from erlmcp_py.transports.http.request import Fault, RequestParser
 from erlmcp_py.transports.http.response import CONTINUE, response
 from erlmcp_py.transports.http.settings import ListenerConfig
-from supervisors import Pid, receive, self, send
+from supervisors import Pid, receive, send
+from supervisors import self as own_pid
 
 READ_SIZE: Final = 64 * 1024
 _WRITE_SOON: Final = 256 * 1024
 _LINGER: Final = 1.0
-
-own_pid = self
 
 
 class ConnectionStatistics(msgspec.Struct, frozen=True):

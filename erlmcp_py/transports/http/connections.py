@@ -28,16 +28,14 @@ from supervisors import (
     Pid,
     current_runtime,
     exit_signal,
-    self,
     send_after,
     set_label,
     spawn_link,
     trap_exit,
 )
+from supervisors import self as own_pid
 
 _MODULES: Final = (f"{Connection.__module__}.{Connection.__qualname__}",)
-
-own_pid = self
 
 
 class ListenerStatistics(msgspec.Struct, frozen=True):

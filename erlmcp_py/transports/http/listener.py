@@ -33,11 +33,11 @@ from supervisors import (
     is_alive,
     process_info,
     register,
-    self,
     set_label,
     spawn_link,
     trap_exit,
 )
+from supervisors import self as own_pid
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE: Final = 0.1
@@ -46,8 +46,6 @@ _START_FAULTS: Final = {
     errno.EADDRNOTAVAIL: "address_not_available",
     errno.EACCES: "port_forbidden",
 }
-
-own_pid = self
 
 
 def format_address(host: str, port: int) -> str:

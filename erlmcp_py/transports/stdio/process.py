@@ -55,17 +55,15 @@ from supervisors import (
     receive,
     register,
     reply,
-    self,
     send,
     send_request,
     spawn_link,
 )
 from supervisors import RequestId as Ticket
+from supervisors import self as own_pid
 
 CLIENT_GONE: Final = ("shutdown", "client_gone")
 """Exit reason when nobody reads the output any more."""
-
-own_pid = self
 
 
 class StdioOptions(msgspec.Struct, frozen=True, kw_only=True):
