@@ -17,6 +17,7 @@ from .worker import ROOT, WorkerError
 GROUPS = {
     "kernel": kernel.run,
     "http": mcp.http,
+    "many": mcp.many,
     "stdio": mcp.stdio,
     "rest": mcp.at_rest,
 }

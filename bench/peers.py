@@ -1,6 +1,7 @@
 """Is everything here that a run needs? Said before anything is measured."""
 
 import importlib.util
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -8,9 +9,24 @@ from pathlib import Path
 NEEDS = {
     "kernel": ("escript", "pykka"),
     "http": ("erlmcp-node", "mcp"),
+    "many": ("erlmcp-node", "mcp"),
     "stdio": ("erlmcp-node", "mcp"),
     "rest": ("erlmcp-node", "mcp"),
 }
+
+
+OPEN_FILES = 4096
+"""Sockets of a thousand connections, with room; many systems start a shell with 1,024."""
+
+
+def raise_open_files() -> bool:
+    """Lift the limit of open files, for this process and its children; False if it is fixed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < OPEN_FILES:
+        return False
+    if soft < OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
+    return True
 
 
 def missing(groups: list[str]) -> list[str]:
@@ -28,4 +44,6 @@ def missing(groups: list[str]) -> list[str]:
         for package in ("pykka", "mcp")
         if package in needed and importlib.util.find_spec(package) is None
     ]
+    if "many" in groups and not raise_open_files():
+        lines.append(f"the limit of open files is below {OPEN_FILES:,} (ulimit -Hn) and fixed")
     return lines

@@ -14,6 +14,7 @@ TITLES = {
     "mcp rate": "MCP: tools/call, requests per second",
     "mcp cpu": "MCP: tools/call, CPU time of the server per request",
     "mcp latency": "MCP: tools/call, latency seen by the client",
+    "many connections": "MCP: a thousand HTTP connections",
     "node at rest": "Node at rest",
 }
 

@@ -3,7 +3,10 @@
     python -m bench.mcp.http_load --port P --path /mcp --pid SERVER --connections N
         --seconds S --warm-up W --era modern|legacy
 
-Prints one JSON line. WHY not an HTTP client library: on two cores the load must cost less
+Prints one JSON line; its `kib_per_connection` is what the server's memory grew by when every
+connection was open and had been answered once, which means something on a fresh server only.
+
+WHY not an HTTP client library: on two cores the load must cost less
 than what it measures. Here a request is one `send`, one `recv`, two searches in bytes, and
 one epoll wake-up may serve every connection that has an answer.
 """
@@ -15,7 +18,7 @@ import socket
 from time import perf_counter
 
 from . import wire
-from .process import cpu_seconds, percentile
+from .process import cpu_seconds, percentile, resident_mib
 
 
 class Connection:
@@ -166,6 +169,7 @@ def main() -> None:
     body = wire.template(options.era)
     length = len(body % wire.FIRST_ID)
     host = f"127.0.0.1:{options.port}"
+    memory = resident_mib(options.pid)
     connections = [Connection(options.port) for _ in range(options.connections)]
     for connection in connections:
         if options.era == "legacy":
@@ -173,6 +177,7 @@ def main() -> None:
         connection.head = wire.head(options.path, host, options.era, length, connection.session)
     load = Load(connections, body)
     load.check_first()
+    memory = resident_mib(options.pid) - memory
     load.run(options.warm_up)
     cpu = cpu_seconds(options.pid)
     took = load.run(options.seconds)
@@ -189,6 +194,7 @@ def main() -> None:
                 "cpu_us": cpu / done * 1e6,
                 "p50_ms": percentile(latencies, 0.50) * 1e3,
                 "p99_ms": percentile(latencies, 0.99) * 1e3,
+                "kib_per_connection": memory * 1024 / options.connections,
             }
         )
     )

@@ -1,7 +1,7 @@
 """What the load generators read of the server's process, from /proc."""
 
+import math
 import os
-import time
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -24,8 +24,4 @@ def percentile(sorted_values: list[float], share: float) -> float:
     """The value below which `share` of the sorted values lie (nearest rank)."""
     if not sorted_values:
         raise ValueError("no values to take a percentile of")
-    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
-
-
-def now() -> float:
-    return time.perf_counter()
+    return sorted_values[max(0, math.ceil(share * len(sorted_values)) - 1)]

@@ -13,6 +13,7 @@ from .servers import AS_IT_COMES, OURS, SDK, Running, running
 ROUNDS = 3
 ERAS = ("modern", "legacy")
 CONNECTIONS = (1, 10, 100)
+MANY = 1000
 WINDOW = 64
 SECONDS = "1.2"
 WARM_UP = "0.3"
@@ -50,11 +51,13 @@ def _checked(result: dict[str, Any], name: str) -> dict[str, Any]:
     return result
 
 
-def _http_load(server: Running, era: str, connections: int) -> dict[str, Any]:
+def _http_load(
+    server: Running, era: str, connections: int, seconds: str = SECONDS
+) -> dict[str, Any]:
     command = [sys.executable, "-m", "bench.mcp.http_load"]
     command += ["--port", str(server.port), "--path", server.peer.path, "--pid", str(server.pid)]
     command += ["--connections", str(connections), "--era", era]
-    command += ["--seconds", SECONDS, "--warm-up", WARM_UP]
+    command += ["--seconds", seconds, "--warm-up", WARM_UP]
     return _checked(measure(command), f"{server.peer.name} over HTTP, {era}")
 
 
@@ -81,6 +84,60 @@ def http(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
                 for line, field in rows:
                     line.add(mine[field], theirs[field])
     return [line for rows in lines.values() for line, _ in rows]
+
+
+def many(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """A thousand connections: what an open one costs, and how long the slowest calls take.
+
+    A fresh server for every figure, so that its growth is the connections' alone.
+    """
+    rows = (
+        (
+            Row(
+                "http.many.p99",
+                "many connections",
+                f"{MANY:,} busy connections, p99",
+                "ms",
+                SDK.name,
+                "less",
+                (Goal("ours", 150, DESIGN),),
+            ),
+            "p99_ms",
+        ),
+        (
+            Row(
+                "http.many.rate",
+                "many connections",
+                f"{MANY:,} busy connections",
+                "/s",
+                SDK.name,
+                "more",
+            ),
+            "per_second",
+        ),
+        (
+            Row(
+                "http.many.memory",
+                "many connections",
+                "open connection, idle after one call",
+                "KiB",
+                SDK.name,
+                "less",
+                (Goal("ours", 12, DESIGN),),
+            ),
+            "kib_per_connection",
+        ),
+    )
+    lines = [(Measured(row), field) for row, field in rows]
+    for round in range(rounds):
+        say(f"many: round {round + 1} of {rounds}, {MANY} connections")
+        results = []
+        for peer in (OURS, SDK):
+            with running(peer) as server:
+                results.append(_http_load(server, "modern", MANY, "2"))
+        for line, field in lines:
+            line.add(results[0][field], results[1][field])
+    return [line for line, _ in lines]
 
 
 def _stdio_load(name: str, command: tuple[str, ...], era: str) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""How rounds become a judgement: the ratio is formed per round, the median is judged."""
+
+from bench.report import number, table, verdict
+from bench.series import Goal, Measured, Row
+
+
+def measured(better, goals, pairs):
+    line = Measured(Row("k", "kernel", "a row", "ms", "a peer", better, goals))
+    for ours, peer in pairs:
+        line.add(ours, peer)
+    return line
+
+
+def test_ratio_is_paired_by_round():
+    # Round two was taken while the machine was slow for both sides.
+    line = measured("more", (), [(40.0, 10.0), (8.0, 2.0), (44.0, 11.0)])
+    assert line.ratios() == [4.0, 4.0, 4.0]
+
+
+def test_ratio_says_how_many_times_better_whatever_is_measured():
+    assert measured("less", (), [(2.0, 10.0)]).ratios() == [5.0]
+    assert measured("more", (), [(2.0, 10.0)]).ratios() == [0.2]
+
+
+def test_goals_are_judged_on_medians():
+    ratio, own = Goal("ratio", 4.0, "X"), Goal("ours", 3.0, "X")
+    line = measured("more", (ratio, own), [(4.0, 1.0), (3.0, 1.0), (2.0, 2.0)])
+    assert not line.reached(ratio)
+    assert line.reached(own)
+    assert [goal["reached"] for goal in line.as_json()["goals"]] == [False, True]
+
+
+def test_report_names_what_was_missed():
+    line = measured("more", (Goal("ratio", 4.0, "X"),), [(1.0, 1.0)])
+    assert verdict([line]) == "0 of 1 goals met. Missed: a row ≥ 4 × (X)."
+    assert "| ≥ 4 × (X) | **miss** |" in table([line])
+
+
+def test_numbers_keep_three_figures():
+    assert [number(n) for n in (0.03471, 7.3456, 382.4, 3_390_043.2)] == [
+        "0.0347",
+        "7.35",
+        "382",
+        "3,390,043",
+    ]
