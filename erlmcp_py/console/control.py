@@ -43,6 +43,7 @@ from supervisors import (
     SupFlags,
     format_reason,
     is_alive,
+    process_info,
     register,
     spawn_link,
     start_child,
@@ -122,13 +123,22 @@ async def start_connections(console: Console) -> Pid:
 
 
 async def vacant(name: str) -> None:
-    """Wait until a process that is ending has given up `name`.
+    """Wait until an orphan has given up `name`.
 
-    When the console's supervisor is killed its children end with it, each as soon as it
-    has unwound; the next supervisor must not take one that is still at it for a rival.
+    When the console's supervisor is killed its children end too, but each in its own time:
+    a task when it has unwound, a supervisor when its children have ended. The next
+    supervisor must not take one that is still at it for a rival.
     """
-    while (holder := whereis(name)) is not None and not is_alive(holder):  # noqa: ASYNC110
+    while (holder := whereis(name)) is not None and is_orphan(holder):
         await trio.sleep(0.001)
+
+
+def is_orphan(pid: Pid) -> bool:
+    """Whether the process is ending, or the one that started it has ended."""
+    info = process_info(pid)
+    if info is None or not is_alive(pid):
+        return True
+    return info.parent is not None and not is_alive(info.parent)
 
 
 async def _start_connection(

@@ -116,6 +116,12 @@ class Node:
 
         return await trio.to_thread.run_sync(talk)
 
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait for what other threads and processes bring about, at most ten seconds."""
+        with trio.fail_after(10):
+            while not true():
+                await trio.sleep(0.001)
+
 
 async def start_tree(*children: ChildSpec) -> Pid:
     """Start the tree below a process of its own: a supervisor needs a parent that stays."""

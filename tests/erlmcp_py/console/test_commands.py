@@ -73,8 +73,7 @@ async def test_tree_counts_restarts_by_place(node: Any) -> None:
     for _ in range(2):
         before = whereis("registry")
         await node.ask("kill", target="registry")
-        while whereis("registry") in (None, before):
-            await trio.sleep(0.001)
+        await node.until(lambda old=before: whereis("registry") not in (None, old))
 
     tree = await node.ask("tree")
 
@@ -89,8 +88,7 @@ async def test_restart_counts_survive_the_console(node: Any) -> None:
     before = whereis("console")
     with contextlib.suppress(NodeGone):  # the answer races with the end of its connection
         await node.ask("kill", target="console")
-    while whereis("control") is None or whereis("console") in (None, before):
-        await trio.sleep(0.001)
+    await node.until(lambda: whereis("control") and whereis("console") not in (None, before))
 
     tree = await node.ask("tree")
 
@@ -141,8 +139,7 @@ async def test_ps_sorts_and_counts_since_the_last_look(node: Any) -> None:
 async def test_ps_by_restarts(node: Any) -> None:
     before = whereis("secret")
     await node.ask("kill", target="secret")
-    while whereis("secret") in (None, before):
-        await trio.sleep(0.001)
+    await node.until(lambda old=before: whereis("secret") not in (None, old))
     listed = await node.ask("ps", sort="restarts", limit=1)
     assert (listed["processes"][0]["name"], listed["processes"][0]["restarts"]) == ("secret", 1)
 
@@ -264,8 +261,7 @@ async def test_trace_ends_by_time_and_with_the_process(node: Any) -> None:
     async with trio.open_nursery() as nursery:
 
         async def break_it() -> None:
-            while not len(node.console.traces):
-                await trio.sleep(0.001)
+            await node.until(lambda: len(node.console.traces))
             await node.ask("kill", target="registry")
 
         nursery.start_soon(break_it)
@@ -283,8 +279,7 @@ async def test_two_traces_of_one_process_see_the_same(node: Any) -> None:
                     "trace", events.append, target="registry", events=2, seconds=20
                 )
             )
-        while len(node.console.traces) < 2:
-            await trio.sleep(0.001)
+        await node.until(lambda: len(node.console.traces) == 2)
         await call("registry", "read")
     assert [event["kind"] for event in seen[0]] == [event["kind"] for event in seen[1]]
     assert len(node.console.traces) == 0
@@ -299,9 +294,7 @@ async def test_a_trace_stops_when_its_client_goes(node: Any) -> None:
         client.close()
 
     await trio.to_thread.run_sync(watch)
-    with trio.fail_after(5):
-        while len(node.console.traces):
-            await trio.sleep(0.001)
+    await node.until(lambda: not len(node.console.traces))
     assert process_info(whereis("registry")) is not None
 
 

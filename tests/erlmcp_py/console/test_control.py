@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +14,16 @@ from erlmcp_py.console.client import Client, CommandFailed, NodeGone, NoSuchNode
 from erlmcp_py.console.command import Command
 from erlmcp_py.console.table import Announcer
 from erlmcp_py.console.wire import MAX_REQUEST
-from supervisors import ChildSpec, Supervisor, SupFlags, exit_signal, start_child, whereis
+from supervisors import (
+    ChildSpec,
+    Supervisor,
+    SupFlags,
+    exit_signal,
+    start_child,
+    sys,
+    terminate_child,
+    whereis,
+)
 
 
 async def talk(node: Any, sent: bytes, *, half_close: bool = True) -> list[dict[str, Any]]:
@@ -83,13 +91,11 @@ async def test_many_clients_at_once(node: Any) -> None:
 async def test_more_clients_than_allowed_are_told_so(node: Any) -> None:
     node.console.max_connections = 2
     held = [node.connect(), node.connect()]
-    while len(node.console.peers) < 2:
-        await trio.sleep(0.001)
+    await node.until(lambda: len(node.console.peers) == 2)
     with pytest.raises(CommandFailed, match="2 console clients are connected already"):
         await node.ask("ping")
     held[0].close()
-    while len(node.console.peers) > 1:
-        await trio.sleep(0.001)
+    await node.until(lambda: len(node.console.peers) == 1)
     assert (await node.ask("ping"))["pong"] == "demo"
     held[1].close()
 
@@ -170,12 +176,9 @@ async def test_a_client_that_does_not_read_loses_its_connection(
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(node.console.claim.path))
         client.sendall(b'{"command":"flood"}\n')
-        while not node.console.peers:
-            await trio.sleep(0.001)
+        await node.until(lambda: node.console.peers)
         assert await node.ask("ping")
-        with trio.fail_after(5):
-            while node.console.peers:
-                await trio.sleep(0.01)
+        await node.until(lambda: not node.console.peers)
 
 
 async def test_a_client_that_leaves_ends_its_command(node: Any) -> None:
@@ -183,15 +186,14 @@ async def test_a_client_that_leaves_ends_its_command(node: Any) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(node.console.claim.path))
         client.sendall(b'{"command":"sleep"}\n')
-        while not node.console.peers:
-            await trio.sleep(0.001)
-    with trio.fail_after(5):
-        while node.console.peers:
-            await trio.sleep(0.001)
+        await node.until(lambda: node.console.peers)
+    await node.until(lambda: not node.console.peers)
 
 
 async def test_commands_come_and_go_with_their_application(node: Any) -> None:
-    names: Callable[[Any], list[str]] = lambda listed: [command["name"] for command in listed]  # noqa: E731
+    def names(listed: Any) -> list[str]:
+        return [command["name"] for command in listed]
+
     await plug_in(node, Command("extra.one", "", shouts), Command("ping", "a thief", crashes))
     assert "extra.one" in names(await node.ask("commands"))
     assert (await node.ask("ping"))["pong"] == "demo"
@@ -203,15 +205,11 @@ async def test_commands_come_and_go_with_their_application(node: Any) -> None:
         while "extra.one" not in names(await node.ask("commands")):
             await trio.sleep(0.01)
 
-    from supervisors import terminate_child
-
     await terminate_child("node", "plug-in")
     assert "extra.one" not in names(await node.ask("commands"))
 
 
 async def test_the_table_being_down_hides_only_what_was_added(node: Any) -> None:
-    from supervisors import sys
-
     await sys.suspend("commands")
     assert (await node.ask("ping"))["pong"] == "demo"
     assert (await node.ask("resume", target="commands"))["status"] == "running"
