@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 
 import click
 
+from erlmcp_py.cli import PLUGINS
 from erlmcp_py.cli.oneshot import fail, node_options
 from erlmcp_py.console import render
 from erlmcp_py.console.client import Client, NodeGone, NoSuchNode
+from erlmcp_py.console.draw import clean
 from erlmcp_py.console.shell import Shell, run_lines
 
 
@@ -27,6 +30,7 @@ def attach(name: str, as_json: bool) -> None:
         shell = Shell(connect, render.screen(), as_json=as_json)
     except NoSuchNode as error:
         fail(2, "no_such_node", str(error), as_json=as_json)
+    _load_drawings()
     try:
         if sys.stdin.isatty():
             status = _at_terminal(shell, connect())
@@ -37,6 +41,15 @@ def attach(name: str, as_json: bool) -> None:
     finally:
         shell.close()
     raise click.exceptions.Exit(status)
+
+
+def _load_drawings() -> None:
+    """Import what other packages add to the command line: it says how their answers are drawn."""
+    for entry in entry_points(group=PLUGINS):
+        try:
+            entry.load()
+        except ImportError as error:
+            click.echo(f"erlmcp-node: {entry.name} is drawn plainly: {clean(error)}", err=True)
 
 
 def _at_terminal(shell: Shell, watch: Client) -> int:

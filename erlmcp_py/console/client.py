@@ -145,7 +145,9 @@ class Client:
         try:
             self._connection.sendall(encode(message))
         except OSError:
-            raise self._gone() from None
+            # A node that refuses a client says why and closes before it has read anything:
+            # its last line, if there is one, is still to be read.
+            return
 
     def _line(self) -> bytes:
         while True:

@@ -129,7 +129,7 @@ async def vacant(name: str) -> None:
     a task when it has unwound, a supervisor when its children have ended. The next
     supervisor must not take one that is still at it for a rival.
     """
-    while (holder := whereis(name)) is not None and is_orphan(holder):
+    while (holder := whereis(name)) is not None and is_orphan(holder):  # noqa: ASYNC110
         await trio.sleep(0.001)
 
 

@@ -1,0 +1,212 @@
+"""The one-shot commands and ``attach``, typed against a node that runs as a program of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from erlmcp_py.cli import cli
+from erlmcp_py.console.place import DIRECTORY_VARIABLE
+
+ROOT = Path(__file__).parents[3]
+NAME = "under-test"
+
+
+@dataclass
+class Program:
+    """A node in a process of its own."""
+
+    process: subprocess.Popen[str]
+    directory: Path
+
+    def type(self, *words: str, name: str = NAME, stdin: str = "") -> Result:
+        env = {DIRECTORY_VARIABLE: str(self.directory)}
+        return CliRunner().invoke(cli, [*words, "--name", name], input=stdin, env=env)
+
+    def json(self, *words: str) -> Any:
+        result = self.type(*words, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+
+def start(directory: Path, name: str = NAME) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "erlmcp_py", "run", "--name", name, "--http", "127.0.0.1:0"],
+        cwd=ROOT,
+        env=os.environ | {DIRECTORY_VARIABLE: str(directory)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    directory = tmp_path_factory.mktemp("node") / "run"
+    process = start(directory)
+    assert process.stdout is not None
+    assert "is up" in process.stdout.readline(), process.communicate()[1]
+    yield Program(process, directory)
+    process.terminate()
+    process.communicate(timeout=20)
+
+
+def places(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {tree["path"]: tree}
+    for child in tree["children"]:
+        found |= places(child)
+    return found
+
+
+def test_ping(node: Program) -> None:
+    result = node.type("ping")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.strip() == f"pong from {NAME} (pid {node.process.pid})"
+    assert node.json("ping") == {"pong": NAME, "pid": node.process.pid}
+
+
+def test_status(node: Program) -> None:
+    status = node.json("status")
+    assert status["node"] == NAME
+    assert status["pid"] == node.process.pid
+    assert "restarts" in node.type("status").stdout
+
+
+def test_tree_draws_each_place_once_with_its_figures(node: Program) -> None:
+    tree = places(node.json("tree"))
+    assert {"node", "node/core", "node/core/registry", "node/console/control"} <= set(tree)
+    assert all(place["state"] == "running" for place in tree.values())
+
+    lines = node.type("tree").stdout.splitlines()
+    assert lines[0].split() == [
+        "process", "state", "pid", "restarts", "mailbox", "memory", "uptime",
+    ]  # fmt: skip
+    (registry,) = [line for line in lines if "registry" in line]
+    assert tree["node/core/registry"]["pid"] in registry
+
+    part = node.json("tree", "core")
+    assert part["id"] == "core"
+
+
+def test_ps(node: Program) -> None:
+    listed = node.json("ps", "--sort", "uptime", "--limit", "2")
+    assert listed["sorted_by"] == "uptime"
+    assert len(listed["processes"]) == 2
+    assert "processes by mailbox" in node.type("ps").stdout
+
+
+def test_info_and_state_by_name_path_and_pid(node: Program) -> None:
+    by_name = node.json("info", "registry")
+    assert node.json("info", "core/registry")["pid"] == by_name["pid"]
+    assert node.json("info", by_name["pid"])["name"] == "registry"
+    assert "registry" in node.type("info", "registry").stdout
+
+    assert node.json("state", "registry")["status"] == "running"
+    assert "running" in node.type("state", "registry").stdout
+
+
+def test_a_failed_command_is_exit_code_1_and_one_line(node: Program) -> None:
+    result = node.type("info", "regstry")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        "erlmcp-node: no process is called 'regstry'; did you mean 'registry'?\n"
+    )
+    as_json = node.type("info", "regstry", "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["error"]["code"] == "unknown_target"
+
+
+@pytest.mark.parametrize("command", [["ping"], ["tree"], ["info", "x"], ["stop"], ["attach"]])
+def test_no_such_node_is_exit_code_2_and_names_the_others(
+    node: Program, command: list[str]
+) -> None:
+    result = node.type(*command, name="nobody")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "no node named 'nobody' is running" in result.stderr
+    assert f"running there: {NAME}" in result.stderr
+
+
+def test_a_wrong_command_line_is_exit_code_2(node: Program) -> None:
+    assert node.type("info").exit_code == 2
+    assert node.type("ps", "--sort", "size").exit_code == 2
+
+
+def test_attach_does_lines_from_stdin(node: Program) -> None:
+    script = "suspend sessions\ninfo sessions --json\n"
+    result = node.type("attach", stdin="suspend sessions\ntree core\nresume sessions\n")
+    assert result.exit_code == 0, result.output
+    assert "is suspended" in result.stdout
+    assert "is running" in result.stdout
+    assert node.type("attach", stdin=script).exit_code == 1
+    assert node.type("attach", stdin="resume sessions\n").exit_code == 0
+
+
+def test_chaos_kill_brings_the_registry_back(node: Program) -> None:
+    before = node.json("info", "registry")["pid"]
+    result = node.type("chaos", "kill", "registry")
+    assert result.exit_code == 0, result.output
+    assert "the tree was whole again" in result.stdout
+    after = node.json("tree")
+    assert places(after)["node/core/registry"]["restarts"] == 1
+    assert places(after)["node/core/registry"]["pid"] != before
+
+
+def test_attach_knows_how_to_draw_chaos(node: Program) -> None:
+    result = node.type("attach", stdin="chaos kill health\n")
+    assert result.exit_code == 0
+    assert "the tree was whole again" in result.stdout
+
+
+def test_a_second_node_of_the_name_is_refused(node: Program) -> None:
+    second = start(node.directory)
+    out, err = second.communicate(timeout=20)
+    assert second.returncode == 2
+    assert out == ""
+    assert f"a node named '{NAME}' is running already (pid {node.process.pid}" in err
+    assert node.type("ping").exit_code == 0
+
+
+def test_stop_waits_until_the_node_is_gone(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    process = start(directory)
+    assert process.stdout is not None
+    process.stdout.readline()
+    node = Program(process, directory)
+
+    result = node.type("stop")
+
+    assert (result.exit_code, result.stdout) == (0, f"node {NAME} stopped\n")
+    _, log = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert f"uid {os.getuid()}" in log
+    assert "console stop" in log
+    assert node.type("ping").exit_code == 2
+
+
+def test_a_node_that_was_killed_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    first = start(directory)
+    assert first.stdout is not None
+    first.stdout.readline()
+    first.kill()
+    first.communicate(timeout=20)
+    assert Program(first, directory).type("ping").exit_code == 2
+
+    second = start(directory)
+    assert second.stdout is not None
+    assert "is up" in second.stdout.readline()
+    assert Program(second, directory).type("ping").exit_code == 0
+    second.terminate()
+    second.communicate(timeout=20)
+    assert second.returncode == 0
