@@ -24,11 +24,12 @@ BUDGET = 2000
 class Cell:
     """The mutable heart of the dispatcher; there is exactly one, in the trio thread."""
 
-    __slots__ = ("budget", "current")
+    __slots__ = ("budget", "current", "depth")
 
     def __init__(self) -> None:
         self.current: Process | None = None
         self.budget: int = BUDGET
+        self.depth = 0
 
 
 cell = Cell()

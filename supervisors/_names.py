@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import trio
+
+from ._callback import CallbackProcess
 from ._cell import current_runtime
-from ._errors import BadArg
+from ._errors import BadArg, Reason, StartError
 from ._pid import Pid
-from ._process import Process
+from ._process import Process, Watch
+from ._runtime import Runtime
+from ._task import TaskProcess
 
 
 def resolve(name: str) -> Pid | None:
@@ -19,6 +24,50 @@ def claim(name: str, process: Process) -> None:
     extras = process.more()
     extras.name = name
     extras.children_ancestors = None
+
+
+class _Vacancy(Watch):
+    """Somebody who waits for the end of a name's holder."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended = trio.Event()
+
+    def down(self, pid: Pid, reason: Reason) -> None:
+        self.ended.set()
+
+
+def _is_ending(process: Process) -> bool:
+    """Whether a process is sure to end by itself: it unwinds, or it is a behaviour whose
+    parent has gone, whose EXIT it has yet to obey (G8, V15).
+    """
+    if not process.alive:
+        return True
+    behaviour = isinstance(process, CallbackProcess) or (
+        isinstance(process, TaskProcess) and process.sys is not None
+    )
+    return behaviour and process.extras is not None and process.extras.orphaned
+
+
+async def free_to_start(runtime: Runtime, name: str) -> None:
+    """Return when a process may be started under `name`.
+
+    Raises StartError ``("already_started", pid)`` when somebody has it (G2). A holder that
+    is about to end is waited for: after a supervisor was killed its replacement would
+    otherwise use up its restarts on children of the old one that are still stopping.
+    """
+    while (pid := runtime.names.get(name)) is not None:
+        process = pid._process
+        if process is None or not _is_ending(process):
+            raise StartError(("already_started", pid))
+        vacancy = _Vacancy()
+        watches = process.more().monitored_by
+        watches[vacancy] = vacancy  # type: ignore[index]
+        try:
+            await vacancy.ended.wait()
+        finally:
+            watches.pop(vacancy, None)  # type: ignore[call-overload]
 
 
 def register(name: str, pid: Pid) -> None:

@@ -17,7 +17,7 @@ from outcome import Error, Value
 
 from ._cell import current_process, current_runtime, require_process
 from ._errors import Finished, Ignore, Reason, StartError
-from ._names import claim
+from ._names import claim, free_to_start
 from ._pid import Pid
 from ._process import EXITING, Process, Watch, signal_exit
 from ._task import TaskProcess
@@ -69,7 +69,7 @@ async def start(
     parent = require_process("start_link()") if link else current_process()
     runtime = current_runtime()
     if name is not None and name in runtime.names:
-        raise StartError(("already_started", runtime.names[name]))
+        await free_to_start(runtime, name)
     handshake = Handshake(parent if link else None)
 
     def prepare(process: TaskProcess) -> None:

@@ -94,6 +94,7 @@ class Extras:
         "monitored_by",
         "monitors",
         "name",
+        "orphaned",
         "suspended",
         "timeout",
         "timer",
@@ -107,6 +108,7 @@ class Extras:
         self.timer: TimerRef | None = None
         self.timeout: float | None = None
         self.debug: Callable[[tuple[Any, ...]], object] | None = None
+        self.orphaned = False
         self.suspended = False
         self.children_ancestors: tuple[Pid | str, ...] | None = None
 
@@ -309,6 +311,8 @@ def finish(process: Process, reason: Reason) -> None:
                 if not other_process.alive:
                     continue
                 if other_process.trap_exit:
+                    if other_process.parent is pid:
+                        other_process.more().orphaned = True
                     other_process.pid._post(info(("EXIT", pid, why)))
                 elif why != "normal" and other_process.die(why):
                     work.append((other_process, why))

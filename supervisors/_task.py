@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import trio
-from outcome import Value
+from outcome import Error, Value
 
+from ._borrow import AVAILABLE, DEPTH
 from ._cell import (
     BUDGET,
     cell,
@@ -54,6 +55,21 @@ class Terminate:
         self.reason = reason
 
 
+class Borrowed:
+    """A callback that a caller started as this process and that waits now (`_borrow`).
+
+    outcome: what its wait came to, once it has come to something.
+    """
+
+    __slots__ = ("body", "coro", "from_", "outcome")
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], body: Any, from_: Any) -> None:
+        self.coro = coro
+        self.body = body
+        self.from_ = from_
+        self.outcome: Value[Any] | Error = Value(None)
+
+
 class SystemHooks(Protocol):
     """What a behaviour on a task process offers to `supervisors.sys`."""
 
@@ -62,6 +78,16 @@ class SystemHooks(Protocol):
 
     def replace_state(self, state: Any) -> None:
         """Take another state."""
+
+
+class Enterable(Protocol):
+    """A behaviour whose calls may be started on the caller's stack (`_borrow`)."""
+
+    def enter_call(self, request: Any, from_: Any) -> Any:
+        """The reply, or NO_REPLY."""
+
+    def enter_request(self, request: Any, from_: Any) -> None:
+        """As `enter_call`, for a request whose answer goes to a mailbox."""
 
 
 class Starting(Protocol):
@@ -76,11 +102,14 @@ class TaskProcess(Process):
 
     __slots__ = (
         "args",
+        "at_rest",
         "behaviour",
+        "borrowed",
         "fn",
         "mailbox",
         "on_end",
         "scope",
+        "server",
         "starting",
         "sys",
         "system",
@@ -104,6 +133,9 @@ class TaskProcess(Process):
         self.system: deque[Callable[[], None]] | None = None
         self.behaviour: Any = None
         self.sys: SystemHooks | None = None
+        self.server: Enterable | None = None
+        self.at_rest = False
+        self.borrowed: Borrowed | None = None
         self.starting: Starting | None = None
         self.scope: trio.CancelScope | None = None
         self.waiting_task: trio.lowlevel.Task | None = None
@@ -184,6 +216,32 @@ class TaskProcess(Process):
         self.system.append(serve)
         self.wake()
 
+    # --- direct dispatch --------------------------------------------------------------
+
+    def catch_up(self) -> bool:
+        """Whether a caller may start a callback as this process, which rests between two
+        messages with nothing to look at.
+        """
+        extras = self.extras
+        return (
+            AVAILABLE
+            and self.at_rest
+            and self.waiting_task is not None
+            and not self.mailbox
+            and not self.system
+            and cell.depth < DEPTH
+            and (extras is None or (extras.debug is None and not extras.suspended))
+            and self.server is not None
+        )
+
+    def enter_call(self, request: Any, from_: Any) -> Any:
+        assert self.server is not None
+        return self.server.enter_call(request, from_)
+
+    def enter_request(self, request: Any, from_: Any) -> None:
+        assert self.server is not None
+        self.server.enter_request(request, from_)
+
     def queue_length(self) -> int:
         return len(self.mailbox)
 
@@ -209,7 +267,15 @@ class TaskProcess(Process):
 
         try:
             if deadline == math.inf:
-                await trio.lowlevel.wait_task_rescheduled(abort)
+                try:
+                    value = await trio.lowlevel.wait_task_rescheduled(abort)
+                except BaseException as error:
+                    if self.borrowed is None:
+                        raise
+                    self.borrowed.outcome = Error(error)
+                else:
+                    if self.borrowed is not None:
+                        self.borrowed.outcome = Value(value)
                 return True
             with trio.CancelScope(deadline=deadline) as scope:
                 await trio.lowlevel.wait_task_rescheduled(abort)
@@ -246,11 +312,16 @@ class TaskProcess(Process):
                 return self.mailbox.popleft()
             elif timeout <= 0:
                 raise trio.TooSlowError
-            if (
-                not await self.park(None, math.inf if suspended else deadline)
-                and not self.mailbox
-                and not self.system
-            ):
+            limit = math.inf if suspended else deadline
+            self.at_rest = limit == math.inf and not suspended
+            try:
+                arrived = await self.park(None, limit)
+            finally:
+                self.at_rest = False
+            if self.borrowed is not None:
+                borrowed, self.borrowed = self.borrowed, None
+                return borrowed
+            if not arrived and not self.mailbox and not self.system:
                 raise trio.TooSlowError
 
     def is_parent_exit(self, message: Any) -> bool:
@@ -322,6 +393,9 @@ class TaskProcess(Process):
                 if self.status != EXITING or not _only_cancelled(error):
                     crash = reason_of(error)
                     reason = crash[1]
+                if isinstance(error, KeyboardInterrupt):
+                    self._end(reason, crash)
+                    raise
                 if isinstance(error, BaseExceptionGroup):
                     cancelled, _ = error.split(trio.Cancelled)
                     if cancelled is not None:

@@ -19,7 +19,7 @@ import trio
 from .._callback import CallbackProcess
 from .._cell import BUDGET, cell, current_runtime, require_process, task_process
 from .._errors import Ignore, Reason, StartError, Throw, is_normal, reason_of
-from .._names import claim
+from .._names import claim, free_to_start
 from .._pid import Pid
 from .._process import (
     CALL,
@@ -358,7 +358,7 @@ async def start_plain(
     else:
         runtime = current_runtime()
     if name is not None and name in runtime.names:
-        raise StartError(("already_started", runtime.names[name]))
+        await free_to_start(runtime, name)
     process = PlainServer(runtime, parent, cls.module)
     if name is not None:
         claim(name, process)

@@ -1,8 +1,9 @@
 """GenServer with async callbacks: a task process that takes one message at a time.
 
-The same rules as `plain`, read by the same `outcome`; only the callbacks may wait, so
-every request goes through the mailbox, and a kill cancels the callback at its next
-checkpoint (terminate is not called then, G9).
+The same rules as `plain`, read by the same `outcome`; only the callbacks may wait, so the
+server has a task of its own. A call to one at rest is started by its caller all the same
+(`enter_call`); everything else goes through the mailbox. A kill cancels the callback at
+its next checkpoint (terminate is not called then, G9).
 """
 
 from __future__ import annotations
@@ -12,19 +13,32 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 import trio
+from outcome import Error, Value
 
 from .. import _proc_lib
-from .._cell import task_process
+from .._borrow import first_step, resume
+from .._cell import cell, task_process
 from .._errors import Finished, Reason, Throw, is_normal, reason_of
 from .._pid import Pid
-from .._process import crash_report
-from .._task import TaskProcess, Terminate
+from .._process import RUNNING, WAITING, crash_report
+from .._task import Borrowed, TaskProcess, Terminate
 from . import outcome
-from .calls import From, reply
+from .calls import NO_REPLY, From, reply
 from .reporting import error_report
 
 if TYPE_CHECKING:
     from .behaviour import GenServer
+
+
+class Settled:
+    """What a call that was started by its caller came to, for the server to conclude."""
+
+    __slots__ = ("body", "from_", "outcome")
+
+    def __init__(self, outcome: Value[Any] | Error, body: Any, from_: From) -> None:
+        self.outcome = outcome
+        self.body = body
+        self.from_ = from_
 
 
 async def _done(value: Any) -> Any:
@@ -51,11 +65,75 @@ class TaskServer:
     def replace_state(self, state: Any) -> None:
         self.state = state
 
+    # --- direct dispatch (`_borrow`) ----------------------------------------------------
+
+    def enter_call(self, request: Any, from_: From) -> Any:
+        """Start `handle_call` on the caller's stack, as this process, which is at rest.
+
+        Answers the reply, or NO_REPLY when the callback waits, gave none, or asked for
+        more than the next message; then the server's own task goes on with it.
+        """
+        process = self.process
+        task, process.waiting_task = process.waiting_task, None
+        assert task is not None
+        process.status = RUNNING
+        process.messages_in += 1
+        settled: Settled | None = None
+        coro: Any = None
+        value: Any = None
+        cell.depth += 1
+        try:
+            coro = task.context.run(self.module.handle_call, request, from_, self.state)
+            if type(coro) is not CoroutineType:
+                value = coro
+            else:
+                # Set first: while it waits, whoever wakes the task wakes the callback.
+                process.borrowed = Borrowed(coro, request, from_)
+                first_step(task, coro)
+                return NO_REPLY
+        except StopIteration as done:
+            process.borrowed = None
+            value = done.value
+        except BaseException as error:
+            process.borrowed = None
+            settled = Settled(Error(error), request, from_)
+        finally:
+            cell.depth -= 1
+        if settled is None:
+            if type(value) is tuple:
+                if len(value) == 3 and value[0] == "reply":
+                    self.state = value[2]
+                    self._rest(task)
+                    return value[1]
+                if len(value) == 2 and value[0] == "noreply":
+                    self.state = value[1]
+                    self._rest(task)
+                    return NO_REPLY
+            settled = Settled(Value(value), request, from_)
+        process.mailbox.appendleft(settled)
+        self._rest(task)
+        return NO_REPLY
+
+    def enter_request(self, request: Any, from_: From) -> None:
+        """As `enter_call`, for a request whose answer goes to a mailbox."""
+        value = self.enter_call(request, from_)
+        if value is not NO_REPLY:
+            reply(from_, value)
+
+    def _rest(self, task: trio.lowlevel.Task) -> None:
+        """Back to waiting for a message, unless one came or a signal has woken the task."""
+        process = self.process
+        if process.status == RUNNING:
+            process.status = WAITING
+            process.waiting_task = task
+            if process.mailbox or process.system:
+                process.wake()
+
     # --- life -------------------------------------------------------------------------
 
     async def run(self, args: tuple[Any, ...]) -> None:
         await self._init(args)
-        self.process.sys = self
+        self.process.sys = self.process.server = self
         while True:
             timeout, self.timeout = self.timeout, math.inf
             try:
@@ -84,11 +162,18 @@ class TaskServer:
         module = self.module
         from_: From | None = None
         body = message
+        value: Any
         if type(message) is Terminate:
             await self._stop(message.reason, "terminate")
             return
         try:
-            if type(message) is tuple and message:
+            if type(message) is Borrowed:
+                from_, body = message.from_, message.body
+                value = await resume(message.coro, message.outcome)
+            elif type(message) is Settled:
+                from_, body = message.from_, message.body
+                value = message.outcome.unwrap()
+            elif type(message) is tuple and message:
                 if message[0] == "$gen_call" and len(message) == 3:
                     _, from_, body = message
                     value = module.handle_call(body, from_, self.state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from itertools import pairwise
 
 import pytest
 import trio
@@ -209,7 +210,7 @@ def test_ten_thousand_linked_servers_die_without_recursion(as_process):
 
     async def main():
         pids = [await Idle.start() for _ in range(10_000)]
-        for left, right in zip(pids, pids[1:], strict=False):
+        for left, right in pairwise(pids):
             otp.cast(left, right)
         ref = monitor(pids[-1])
         await otp.yield_()
@@ -487,3 +488,19 @@ def test_run_raises_what_main_raised():
     with pytest.raises(Exit) as caught:
         otp.run(killed)
     assert caught.value.reason == "enough"
+
+
+def test_run_leaves_the_collector_as_it_found_it():
+    import gc
+
+    async def main() -> int:
+        return gc.get_threshold()[0]
+
+    before = gc.get_threshold()
+    assert otp.run(main) == 10_000
+    assert gc.get_threshold() == before
+    gc.set_threshold(123, *before[1:])
+    try:
+        assert otp.run(main) == 123
+    finally:
+        gc.set_threshold(*before)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,8 +90,25 @@ class Node(GenServer):
         log.append((number, "terminate", otp.format_reason(reason)))
 
 
+class AsyncNode(Node):
+    """The same with async callbacks, which wait in one of three ways, or not at all."""
+
+    async def handle_call(self, request: Any, from_: Any, state: Any) -> Any:
+        step, _ = request
+        match step % 4:
+            case 0:
+                await trio.sleep(0.01)
+            case 1:
+                await trio.lowlevel.checkpoint()
+            case 2:
+                with trio.move_on_after(0):
+                    await trio.sleep_forever()
+        assert otp.self() is state[2][state[0]]
+        return Node.handle_call(self, request, from_, state)
+
+
 def observe(
-    program: list[Any], *, traced: bool
+    cls: type[Node], program: list[Any], *, traced: bool
 ) -> tuple[dict[int, list[Any]], list[Any], list[Any]]:
     """Each server's log, the client's replies, and how the servers ended up."""
 
@@ -98,7 +116,7 @@ def observe(
         log: list[Any] = []
         pids: list[otp.Pid] = []
         for number in range(SERVERS):
-            pids.append(await Node.start(number, log, pids))
+            pids.append(await cls.start(number, log, pids))
             if traced:
                 otp.sys.trace(pids[-1], lambda event: None)
         replies: list[Any] = []
@@ -131,11 +149,11 @@ def sender_of(entry: tuple[Any, ...]) -> Any:
     return "client"
 
 
-def promised(program: list[Any], *, traced: bool) -> Any:
+def promised(cls: type[Node], program: list[Any], *, traced: bool) -> Any:
     """What must not depend on the way in: the order of each sender's messages at each
     server (P1), the replies, and who lives. Messages of others to a server that dies may
     come before or after its death, and a caller may find it dying or dead."""
-    logs, replies, alive = observe(program, traced=traced)
+    logs, replies, alive = observe(cls, program, traced=traced)
     streams: dict[Any, list[Any]] = {}
     for number, log in logs.items():
         for entry in log:
@@ -145,12 +163,13 @@ def promised(program: list[Any], *, traced: bool) -> Any:
     return streams, [r if isinstance(r, tuple) else "failed" for r in replies], alive
 
 
-@given(st.lists(commands, max_size=12))
-def test_entering_a_server_is_like_queueing(program: list[Any]) -> None:
+@pytest.mark.parametrize("cls", [Node, AsyncNode])
+@given(program=st.lists(commands, max_size=12))
+def test_entering_a_server_is_like_queueing(cls: type[Node], program: list[Any]) -> None:
     if any(isinstance(what, tuple) and what[0] == "kill" for _, _, what in program):
         # A signal overtakes what other processes have queued: wait after every step.
         program = [part for step in program for part in (step, ("yield", 0, None))]
-    assert promised(program, traced=False) == promised(program, traced=True)
+    assert promised(cls, program, traced=False) == promised(cls, program, traced=True)
 
 
 def test_a_caller_that_never_waits_still_lets_others_run(as_process: Any) -> None:
