@@ -22,7 +22,9 @@ def test_a_guarantee_is_held_by_a_test(line: str) -> None:
     assert cited, "a guarantee without a test"
     for path, name in cited:
         tree = ast.parse((ROOT / path).read_text("utf-8"))
-        tests = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+        tests = {
+            n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
         assert name in tests if name else any(t.startswith("test_") for t in tests)
 
 
