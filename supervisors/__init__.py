@@ -22,6 +22,7 @@ from ._gen_server.behaviour import GenServer, Undefined
 from ._gen_server.calls import From, RequestId, abandon, call, cast, reply, send_request
 from ._gen_server.stop import stop
 from ._info import ProcessInfo, process_info
+from ._limits import limit_mailbox
 from ._names import register, registered, unregister, whereis
 from ._pid import Pid, Ref, split_pid
 from ._reports import (
@@ -113,6 +114,7 @@ __all__ = [
     "get_childspec",
     "is_alive",
     "is_normal",
+    "limit_mailbox",
     "link",
     "monitor",
     "proc_lib",

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._errors import Reason
+from ._limits import admit, of_kernel
 from ._process import (
     DIRTY,
     IDLE,
@@ -68,7 +69,7 @@ class CallbackProcess(Process):
             mailbox = self.mailbox = [message]
         else:
             mailbox.append(message)
-        self.pid._post = mailbox.append
+        self.pid._post = mailbox.append if not self._bounded() else self.post_bounded
         if self.status == RUNNING:
             self.status = DIRTY
             return
@@ -78,11 +79,41 @@ class CallbackProcess(Process):
             self.queued = True
             self.runtime.enqueue(self)
 
+    def _bounded(self) -> bool:
+        return self.extras is not None and self.extras.limit is not None
+
+    def mailbox_changed(self) -> None:
+        """A limit was set or taken away, by the process itself: mail has to see it."""
+        if self.mailbox is None:
+            self.mailbox = []
+        self.pid._post = self.mailbox.append if not self._bounded() else self.post_bounded
+        if self.status == RUNNING:
+            self.status = DIRTY
+
+    def post_bounded(self, message: Any) -> None:
+        """`pid._post` of a process with mail and a limited mailbox."""
+        assert self.extras is not None
+        assert self.extras.limit is not None
+        if admit(self, self.extras.limit, message, self._drop_oldest) and self.mailbox is not None:
+            self.mailbox.append(message)
+
+    def _drop_oldest(self) -> Any:
+        """The oldest message that may go; those of the turn in progress are spoken for."""
+        for position, message in enumerate(self.mailbox or ()):
+            if not of_kernel(message):
+                assert self.mailbox is not None
+                del self.mailbox[position]
+                return message
+        return None
+
     def post_suspended(self, message: Any) -> None:
         """`pid._post` while suspended: only the parent's EXIT is looked at (1.7)."""
         if self.mailbox is None:
             self.mailbox = []
-        self.mailbox.append(message)
+        if self._bounded():
+            self.post_bounded(message)
+        else:
+            self.mailbox.append(message)
         if self._is_parent_exit(message):
             self.parent_exit(message.body[2])
 
@@ -113,7 +144,7 @@ class CallbackProcess(Process):
             return None
         self.box = box
         self.mailbox = []
-        self.pid._post = self.mailbox.append
+        self.pid._post = self.mailbox.append if not self._bounded() else self.post_bounded
         batch = self.batch = iter(box)
         return batch
 
@@ -146,7 +177,7 @@ class CallbackProcess(Process):
             self.status = RUNNABLE
             if self.mailbox is None:
                 self.mailbox = []
-            self.pid._post = self.mailbox.append
+            self.pid._post = self.mailbox.append if not self._bounded() else self.post_bounded
             if not self.queued:
                 self.queued = True
                 self.runtime.enqueue(self)

@@ -28,6 +28,7 @@ from ._reports import CrashReport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._limits import MailboxLimit
     from ._runtime import Runtime
     from ._timers import TimerRef
 
@@ -91,6 +92,7 @@ class Extras:
         "children_ancestors",
         "debug",
         "label",
+        "limit",
         "monitored_by",
         "monitors",
         "name",
@@ -103,6 +105,7 @@ class Extras:
     def __init__(self) -> None:
         self.name: str | None = None
         self.label: object = None
+        self.limit: MailboxLimit | None = None
         self.monitors: dict[Ref, Monitor] = {}
         self.monitored_by: dict[Ref, Watch] = {}
         self.timer: TimerRef | None = None
@@ -209,6 +212,10 @@ class Process:
     def die(self, reason: Reason) -> bool:
         """Obey a deadly signal; True if the process can be finished on the spot."""
         raise AssertionError("each kind of process dies in its own way")
+
+    def mailbox_changed(self) -> None:
+        """The limit of the mailbox was set or taken away (`_limits`)."""
+        raise AssertionError("each kind of process has its own mailbox")
 
     def catch_up(self) -> bool:
         """Whether a caller may enter this process now (`enter_call`); most have to queue."""

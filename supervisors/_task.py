@@ -29,6 +29,7 @@ from ._cell import (
 )
 from ._errors import Finished, Reason, SelfExit, reason_of
 from ._pid import Pid, Ref, drop
+from ._limits import KERNEL_TAGS, admit
 from ._process import (
     EXITED,
     EXITING,
@@ -46,7 +47,13 @@ from ._runtime import Runtime
 Match = Callable[[Any], object]
 
 
-class Terminate:
+class SystemMessage:
+    """What the kernel puts into the mailbox of a behaviour; never dropped."""
+
+    __slots__ = ()
+
+
+class Terminate(SystemMessage):
     """A system message: end through the terminate callback. Comes ahead of all mail."""
 
     __slots__ = ("reason",)
@@ -180,6 +187,13 @@ class TaskProcess(Process):
 
     def post(self, message: Any) -> None:
         """Deliver one envelope or, bare, a cast; wake the task if it waits for this."""
+        bounds = self.extras
+        if (
+            bounds is not None
+            and bounds.limit is not None
+            and not admit(self, bounds.limit, message, self._drop_oldest)
+        ):
+            return
         if type(message) is Envelope:
             if message.kind == INFO:
                 message = message.body
@@ -196,6 +210,19 @@ class TaskProcess(Process):
             match = self.waiting_for
             if match is None or self._matches(match, message):
                 self.wake()
+
+    def _drop_oldest(self) -> Any:
+        for position, message in enumerate(self.mailbox):
+            tagged = type(message) is tuple and len(message) > 0
+            if not (tagged and message[0] in KERNEL_TAGS) and not isinstance(
+                message, SystemMessage
+            ):
+                del self.mailbox[position]
+                return message
+        return None
+
+    def mailbox_changed(self) -> None:
+        """A limit was set or taken away; `post` looks at every message anyway."""
 
     def _matches(self, match: Match, message: Any) -> bool:
         """Whether a parked receive takes the message; its error belongs to the receiver."""

@@ -21,7 +21,7 @@ from .._cell import cell, task_process
 from .._errors import Finished, Reason, Throw, is_normal, reason_of
 from .._pid import Pid
 from .._process import RUNNING, WAITING, crash_report
-from .._task import Borrowed, TaskProcess, Terminate
+from .._task import Borrowed, SystemMessage, TaskProcess, Terminate
 from . import outcome
 from .calls import NO_REPLY, From, reply
 from .reporting import error_report
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .behaviour import GenServer
 
 
-class Settled:
+class Settled(SystemMessage):
     """What a call that was started by its caller came to, for the server to conclude."""
 
     __slots__ = ("body", "from_", "outcome")

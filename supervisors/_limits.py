@@ -1,0 +1,142 @@
+"""Bounded mailboxes: what a stranger can fill has a limit (DESIGN 2.4).
+
+A process whose mailbox can be reached from outside calls `limit_mailbox` in its init, as it
+calls `trap_exit`. From then on a message that would make the mailbox longer than the limit
+meets the policy:
+
+- ``"refuse"``: the message is dropped; a call ends with CallExit, cause "mailbox_full";
+- ``"drop_oldest"``: the oldest message that may be dropped makes room, a waiting call among
+  them ends as above;
+- ``"kill"``: the process ends with ``("mailbox_full", limit)``.
+
+What the kernel itself sends (EXIT, DOWN, replies, time-outs) and `sys` requests are never
+dropped nor counted against anybody, so a flooded process still hears of its links and can
+still be looked at and stopped. The first drop of an episode is reported; the episode is
+over when the mailbox has been empty.
+
+    >>> import supervisors
+    >>> from supervisors import GenServer, cast, limit_mailbox, process_info, sys
+    >>> class Careful(GenServer):
+    ...     def init(self):
+    ...         limit_mailbox(3, "refuse")
+    ...         return "ok", []
+    ...     def handle_cast(self, request, seen):
+    ...         return "noreply", [*seen, request]
+    >>> async def main():
+    ...     pid = await Careful.start()
+    ...     for n in range(10):
+    ...         cast(pid, n)
+    ...     await supervisors.yield_()
+    ...     return await sys.get_state(pid)
+    >>> supervisors.run(main)
+    [0, 1, 2]
+
+Erlang has no such limit on messages; the nearest is ``max_heap_size`` with kill.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ._process import CALL, INFO, Envelope, Process, finish
+from ._reports import WarningReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Policy = Literal["refuse", "drop_oldest", "kill"]
+
+POLICIES: Final = ("refuse", "drop_oldest", "kill")
+KERNEL_TAGS: Final = frozenset(("EXIT", "DOWN", "$reply", "$error", "timeout"))
+"""First elements of the messages that only the kernel sends."""
+
+
+class MailboxLimit:
+    """The limit of one mailbox, and what it has cost so far.
+
+    limit: messages. dropped: messages lost to it since the start.
+    """
+
+    __slots__ = ("dropped", "full", "limit", "policy")
+
+    def __init__(self, limit: int, policy: Policy) -> None:
+        self.limit = limit
+        self.policy: Policy = policy
+        self.dropped = 0
+        self.full = False
+
+
+def limit_mailbox(limit: int | None, policy: Policy = "refuse") -> None:
+    """Bound the mailbox of the calling process; None takes the bound away.
+
+    limit: messages that may wait. ValueError for a limit below 1 or an unknown policy.
+    """
+    from ._cell import require_process
+
+    process = require_process("limit_mailbox()")
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
+    if limit is not None and (isinstance(limit, bool) or limit < 1):
+        raise ValueError(f"a mailbox limit is a number of messages from 1 on, not {limit!r}")
+    process.more().limit = None if limit is None else MailboxLimit(limit, policy)
+    process.mailbox_changed()
+
+
+def of_kernel(message: Any) -> bool:
+    """Whether the kernel sent it: exempt from every limit."""
+    if type(message) is not Envelope:
+        return False
+    if message.kind == INFO:
+        body = message.body
+        return type(body) is tuple and len(body) > 0 and body[0] in KERNEL_TAGS
+    return message.kind != CALL
+
+
+def admit(
+    process: Process, bound: MailboxLimit, message: Any, drop_oldest: Callable[[], Any]
+) -> bool:
+    """Whether a message may enter; does what the policy says when the mailbox is full.
+
+    drop_oldest: takes the oldest message that may go out of the mailbox and answers it,
+    None if there is none.
+    """
+    length = process.queue_length()
+    if length == 0:
+        bound.full = False
+    if length < bound.limit or of_kernel(message):
+        return True
+    if not bound.full:
+        bound.full = True
+        process.runtime.reports.emit(
+            WarningReport(
+                process.pid,
+                f"mailbox full: {bound.limit} messages wait; policy {bound.policy}",
+                {"limit": bound.limit, "policy": bound.policy, "dropped": bound.dropped},
+            )
+        )
+    bound.dropped += 1
+    if bound.policy == "kill":
+        refuse(process, message)
+        reason = ("mailbox_full", bound.limit)
+        if process.die(reason):
+            finish(process, reason)
+        return False
+    if bound.policy == "drop_oldest":
+        oldest = drop_oldest()
+        if oldest is not None:
+            refuse(process, oldest)
+            return True
+    refuse(process, message)
+    return False
+
+
+def refuse(process: Process, message: Any) -> None:
+    """Tell a caller that its call was dropped; other messages just go."""
+    from_: Any = None
+    if type(message) is Envelope and message.kind == CALL:
+        from_ = message.extra
+    elif type(message) is tuple and len(message) == 3 and message[0] == "$gen_call":
+        from_ = message[1]
+    waiter = getattr(from_, "_waiter", None)
+    if waiter is not None:
+        waiter.down(process.pid, "mailbox_full")

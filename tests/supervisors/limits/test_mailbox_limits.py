@@ -1,0 +1,183 @@
+"""Bounded mailboxes (DESIGN 2.4): each policy, for plain and async servers."""
+
+from __future__ import annotations
+
+import doctest
+from typing import Any
+
+import pytest
+import trio
+
+import supervisors as otp
+from supervisors import (
+    CallExit,
+    GenServer,
+    WarningReport,
+    call,
+    cast,
+    limit_mailbox,
+    receive,
+    send,
+    sys,
+)
+from supervisors import _limits as limits
+
+
+class Plain(GenServer):
+    """State: what was seen. Bounded at its start."""
+
+    def init(self, limit: int, policy: str) -> Any:
+        limit_mailbox(limit, policy)
+        otp.trap_exit()
+        return "ok", []
+
+    def handle_call(self, request: Any, from_: Any, state: Any) -> Any:
+        return "reply", len(state), [*state, request]
+
+    def handle_cast(self, request: Any, state: Any) -> Any:
+        return "noreply", [*state, request]
+
+    def handle_info(self, message: Any, state: Any) -> Any:
+        return "noreply", [*state, message]
+
+
+class Async(Plain):
+    """The same as a task process."""
+
+    async def handle_cast(self, request: Any, state: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return "noreply", [*state, request]
+
+
+@pytest.fixture(params=[Plain, Async])
+def server(request: pytest.FixtureRequest) -> type[GenServer]:
+    return request.param
+
+
+async def rest() -> None:
+    await trio.testing.wait_all_tasks_blocked()
+
+
+def test_refuse(as_process, server):
+    async def main():
+        pid = await server.start(3, "refuse")
+        await rest()
+        reports: list[Any] = []
+        otp.current_runtime().subscribe(reports.append)
+        for n in range(10):
+            cast(pid, n)
+        assert otp.process_info(pid).message_queue_len == 3
+        failures = 0
+        try:
+            await call(pid, "call")
+        except CallExit as refused:
+            assert refused.cause == "mailbox_full"
+            failures += 1
+        await rest()
+        seen = await sys.get_state(pid)
+        assert seen[:3] == [0, 1, 2]
+        # A caller may catch up with a plain server's mail instead of queueing behind it.
+        assert failures == (1 if server is Async else 0)
+        assert [type(r) for r in reports].count(WarningReport) == 1
+        for n in range(3):
+            cast(pid, n)
+        await rest()
+        assert len([r for r in reports if isinstance(r, WarningReport)]) == 1
+
+    as_process(main)
+
+
+def test_drop_oldest(as_process, server):
+    async def main():
+        pid = await server.start(3, "drop_oldest")
+        await rest()
+        for n in range(10):
+            send(pid, n)
+        await rest()
+        assert await sys.get_state(pid) == [7, 8, 9]
+
+    as_process(main)
+
+
+def test_kill(as_process, server):
+    async def main():
+        pid = await server.start(3, "kill")
+        await rest()
+        ref = otp.monitor(pid)
+        for n in range(10):
+            cast(pid, n)
+        assert (await receive(lambda m: m[1] is ref))[4] == ("mailbox_full", 3)
+
+    as_process(main)
+
+
+def test_a_dropped_call_is_an_exit_for_its_caller(as_process, server):
+    async def main():
+        pid = await server.start(2, "drop_oldest")
+        await rest()
+        await sys.suspend(pid)
+        me = otp.self()
+
+        async def caller(n: int) -> None:
+            try:
+                send(me, (n, await call(pid, n)))
+            except CallExit as dropped:
+                send(me, (n, dropped.cause))
+
+        for n in range(3):
+            otp.spawn(caller, n)
+            await rest()
+        assert await receive() == (0, "mailbox_full")
+        await sys.resume(pid)
+        assert sorted([await receive(), await receive()]) == [(1, 0), (2, 1)]
+
+    as_process(main)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "drop_oldest"])
+def test_what_the_kernel_sends_always_arrives(as_process, server, policy):
+    async def main():
+        pid = await server.start(2, policy)
+        await rest()
+        victim = otp.spawn(trio.sleep_forever)
+        process = pid._process
+        process.link_with(victim._process)
+        await sys.suspend(pid)
+        for n in range(10):
+            cast(pid, n)
+        otp.exit_signal(victim, "bang")
+        await rest()
+        assert await sys.get_state(pid) == []
+        await sys.resume(pid)
+        await rest()
+        assert ("EXIT", victim, "bang") in await sys.get_state(pid)
+
+    as_process(main)
+
+
+def test_a_raw_process_and_the_end_of_a_limit(as_process):
+    async def main():
+        limit_mailbox(2)
+        for n in range(5):
+            send(otp.self(), n)
+        assert [await receive(), await receive()] == [0, 1]
+        limit_mailbox(None)
+        for n in range(5):
+            send(otp.self(), n)
+        assert otp.process_info(otp.self()).message_queue_len == 5
+
+    as_process(main)
+
+
+def test_bad_limits(as_process):
+    async def main():
+        for limit, policy in [(0, "refuse"), (True, "refuse"), (5, "explode")]:
+            with pytest.raises(ValueError, match="must be|number of messages"):
+                limit_mailbox(limit, policy)
+
+    as_process(main)
+
+
+def test_the_example_of_the_manual():
+    assert doctest.testmod(limits).attempted > 0
+    assert doctest.testmod(limits).failed == 0
