@@ -1,6 +1,12 @@
-"""Registered names: one per process, free again before anyone hears of its end (P11, P13)."""
+"""Registered names: one per process, free again before anyone hears of its end (P11, P13).
+
+Besides the names of the runtime there are those kept elsewhere: ``("via", module, term)``
+asks `module`, anything with the functions of `NameKeeper`, whom it calls `term` (G19).
+"""
 
 from __future__ import annotations
+
+from typing import Any, Literal, Protocol, TypeAlias
 
 import trio
 
@@ -8,18 +14,65 @@ from ._callback import CallbackProcess
 from ._cell import current_runtime
 from ._errors import BadArg, Reason, StartError
 from ._pid import Pid
-from ._process import Process, Watch
+from ._process import Process, Watch, finish
 from ._runtime import Runtime
 from ._task import TaskProcess
 
 
-def resolve(name: str) -> Pid | None:
-    """The pid registered under `name` in the current runtime."""
-    return current_runtime().names.get(name)
+Name: TypeAlias = str | tuple[Any, ...]
+"""What a process can be called: a registered name, or ``("via", module, term)``."""
 
 
-def claim(name: str, process: Process) -> None:
-    """Give `process` the name, which the caller has seen to be free."""
+class NameKeeper(Protocol):
+    """What the module of a via name has to offer (G19)."""
+
+    def register_name(self, term: Any, pid: Pid, /) -> Literal["yes", "no"]:
+        """Give the process this name; "no" when another has it."""
+
+    def unregister_name(self, term: Any, /) -> object:
+        """Take the name away."""
+
+    def whereis_name(self, term: Any, /) -> Pid | None:
+        """The live process with this name."""
+
+
+def resolve(name: Name) -> Pid | None:
+    """The process that `name` stands for now, None when nobody has it.
+
+    Raises TypeError for what is no name.
+    """
+    if isinstance(name, str):
+        return current_runtime().names.get(name)
+    keeper, term = _via(name)
+    return keeper.whereis_name(term)
+
+
+def _via(name: object) -> tuple[NameKeeper, Any]:
+    match name:
+        case ("via", keeper, term) if hasattr(keeper, "whereis_name"):
+            return keeper, term
+    raise TypeError(
+        f"{name!r} is no name of a process; a name is a string or ('via', module, term) "
+        "with a module that has whereis_name, register_name and unregister_name"
+    )
+
+
+def claim(name: Name, process: Process) -> None:
+    """Give `process`, which is being started, the name.
+
+    A string the caller has seen to be free. A name kept elsewhere is asked for here: when
+    it is refused the process ends as if it had never been started, and its starter gets
+    StartError ``("already_started", pid)`` (G2).
+    """
+    if not isinstance(name, str):
+        keeper, term = _via(name)
+        if keeper.register_name(term, process.pid) != "yes":
+            parent = None if process.parent is None else process.parent._process
+            if parent is not None:
+                process.unlink_from(parent)
+            finish(process, "normal")
+            raise StartError(("already_started", keeper.whereis_name(term)))
+        return
     process.runtime.names[name] = process.pid
     extras = process.more()
     extras.name = name
@@ -50,14 +103,14 @@ def _is_ending(process: Process) -> bool:
     return behaviour and process.extras is not None and process.extras.orphaned
 
 
-async def free_to_start(runtime: Runtime, name: str) -> None:
+async def free_to_start(runtime: Runtime, name: Name) -> None:
     """Return when a process may be started under `name`.
 
     Raises StartError ``("already_started", pid)`` when somebody has it (G2). A holder that
     is about to end is waited for: after a supervisor was killed its replacement would
     otherwise use up its restarts on children of the old one that are still stopping.
     """
-    while (pid := runtime.names.get(name)) is not None:
+    while (pid := resolve(name)) is not None:
         process = pid._process
         if process is None or not _is_ending(process):
             raise StartError(("already_started", pid))
