@@ -18,7 +18,6 @@ from ._process import Process, Watch, finish
 from ._runtime import Runtime
 from ._task import TaskProcess
 
-
 Name: TypeAlias = str | tuple[Any, ...]
 """What a process can be called: a registered name, or ``("via", module, term)``."""
 
@@ -48,9 +47,10 @@ def resolve(name: Name) -> Pid | None:
 
 
 def _via(name: object) -> tuple[NameKeeper, Any]:
-    match name:
-        case ("via", keeper, term) if hasattr(keeper, "whereis_name"):
-            return keeper, term
+    if isinstance(name, tuple) and len(name) == 3 and name[0] == "via":
+        keeper: Any = name[1]
+        if hasattr(keeper, "whereis_name"):
+            return keeper, name[2]
     raise TypeError(
         f"{name!r} is no name of a process; a name is a string or ('via', module, term) "
         "with a module that has whereis_name, register_name and unregister_name"
@@ -110,7 +110,10 @@ async def free_to_start(runtime: Runtime, name: Name) -> None:
     is about to end is waited for: after a supervisor was killed its replacement would
     otherwise use up its restarts on children of the old one that are still stopping.
     """
-    while (pid := resolve(name)) is not None:
+    while True:
+        pid = runtime.names.get(name) if isinstance(name, str) else resolve(name)
+        if pid is None:
+            return
         process = pid._process
         if process is None or not _is_ending(process):
             raise StartError(("already_started", pid))
