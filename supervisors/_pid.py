@@ -89,12 +89,44 @@ _refs = count(1)
 
 
 class Ref:
-    """A unique reference: a monitor, a timer, a request. Compared by identity."""
+    """A unique reference: a monitor, an alias, a request. Compared by identity."""
 
-    __slots__ = ("number",)
+    __slots__ = ("__weakref__", "number")
 
     def __init__(self) -> None:
         self.number = next(_refs)
 
     def __repr__(self) -> str:
         return f"#Ref<{self.number}>"
+
+
+class Alias(Ref):
+    """A reference that can be sent to, until it is not: an address to give away for one
+    answer instead of a pid that is good for ever (rule P14).
+
+    mode: "explicit_unalias", "reply" (gone with the first message), "demonitor" (gone with
+    the monitor), "reply_demonitor" (gone with the first message, and so is the monitor),
+    None when it is gone. It never outlives its owner: the dead take no mail.
+    """
+
+    __slots__ = ("mode", "owner")
+
+    def __init__(self, owner: Process, mode: str) -> None:
+        super().__init__()
+        self.owner = owner
+        self.mode: str | None = mode
+
+    def _post(self, message: Any) -> None:
+        """Deliver to the owner: the same attribute that `send` and `cast` use of a pid."""
+        mode = self.mode
+        if mode is None:
+            return
+        if mode == "reply" or mode == "reply_demonitor":
+            self.mode = None
+            self.owner.forget_monitor(self)
+        self.owner.pid._post(message)
+
+    def monitor_ended(self) -> None:
+        """The monitor of the same reference fired or was removed."""
+        if self.mode == "demonitor" or self.mode == "reply_demonitor":
+            self.mode = None

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._cell import cell
 from ._errors import Reason, is_normal
-from ._pid import Pid, Ref, drop
+from ._pid import Alias, Pid, Ref, drop
 from ._reports import CrashReport
 
 if TYPE_CHECKING:
@@ -127,20 +127,29 @@ class Watch:
 
 
 class Monitor(Watch):
-    """One `monitor()`: on the end of `target` the watcher gets one DOWN (rule P9)."""
+    """One `monitor()`: on the end of `target` the watcher gets one DOWN (rule P9).
 
-    __slots__ = ("object", "ref", "target", "watcher")
+    tag: what stands in the place of "DOWN" in the message (P10).
+    """
 
-    def __init__(self, ref: Ref, watcher: Process, target: Process, object: object) -> None:
+    __slots__ = ("object", "ref", "tag", "target", "watcher")
+
+    def __init__(
+        self, ref: Ref, watcher: Process, target: Process, object: object, tag: object = "DOWN"
+    ) -> None:
         self.ref = ref
         self.watcher = watcher
         self.target = target
         self.object = object
+        self.tag = tag
 
     def down(self, pid: Pid, reason: Reason) -> None:
+        ref = self.ref
         extras = self.watcher.extras
-        if extras is not None and extras.monitors.pop(self.ref, None) is not None:
-            self.watcher.pid._post(info(("DOWN", self.ref, "process", self.object, reason)))
+        if extras is not None and extras.monitors.pop(ref, None) is not None:
+            if isinstance(ref, Alias):
+                ref.monitor_ended()
+            self.watcher.pid._post(info((self.tag, ref, "process", self.object, reason)))
 
 
 class Process:
@@ -256,6 +265,15 @@ class Process:
         if extras.children_ancestors is None:
             extras.children_ancestors = (extras.name or self.pid, *self.ancestors)
         return extras.children_ancestors
+
+    def forget_monitor(self, ref: Ref) -> bool:
+        """Stop watching what `ref` monitors; False when it watches nothing (any more)."""
+        monitor = None if self.extras is None else self.extras.monitors.pop(ref, None)
+        if monitor is None:
+            return False
+        if monitor.target.extras is not None:
+            monitor.target.extras.monitored_by.pop(ref, None)
+        return True
 
     def link_with(self, other: Process) -> None:
         """Make the one, symmetric link between two processes (rule P5)."""

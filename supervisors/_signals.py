@@ -6,19 +6,25 @@ callbacks and, where no process of one's own is needed, from any code in the tri
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import trio
 
-from ._cell import cell, current_process, require_process
+from ._cell import BUDGET, cell, current_process, current_runtime, require_process
 from ._errors import BadArg, NoProc, Reason, SelfExit
+from ._flush import take_back
 from ._names import resolve
-from ._pid import Pid, Ref
+from ._pid import Alias, Pid, Ref
 from ._process import EXITING, Monitor, info, signal_exit
 from ._task import TaskProcess
 from ._timers import TimerRef
 
-Dest = Pid | str
+if TYPE_CHECKING:
+    from ._runtime import Runtime
+
+Dest = Pid | Ref | str
+MonitorAlias = Literal["explicit_unalias", "demonitor", "reply_demonitor"]
+_MONITOR_ALIASES: Final = get_args(MonitorAlias)
 
 
 def self() -> Pid:
@@ -38,9 +44,18 @@ def _pid_of(dest: Dest, doing: str) -> Pid:
 
 
 def send(dest: Dest, message: Any) -> None:
-    """Put a message into a mailbox. To a dead pid: silent; to an unknown name: BadArg (P12)."""
-    pid = dest if type(dest) is Pid else _pid_of(dest, "send()")
-    pid._post(info(message))
+    """Put a message into a mailbox. To a dead pid: silent; to an unknown name: BadArg (P12).
+
+    A reference reaches the process it is an alias of; one that is no alias (any more)
+    reaches nobody (P14).
+    """
+    if type(dest) is Pid:
+        dest._post(info(message))
+    elif isinstance(dest, Ref):
+        if isinstance(dest, Alias):
+            dest._post(info(message))
+    else:
+        _pid_of(dest, "send()")._post(info(message))
 
 
 def exit_signal(dest: Dest, reason: Reason) -> None:
@@ -88,51 +103,78 @@ def unlink(pid: Pid) -> None:
         me.unlink_from(other)
 
 
-def monitor(dest: Dest) -> Ref:
+def monitor(dest: Pid | str, *, alias: MonitorAlias | None = None, tag: object = "DOWN") -> Ref:
     """Watch a process: exactly one ``("DOWN", ref, "process", object, reason)`` at its end.
 
     object: the pid, or ``(name, node)`` when monitored by name, resolved now. A dead or
-    unknown one is down at once, with ``"noproc"`` (P9).
+    unknown one is down at once, with ``"noproc"`` (P9). tag: stands in the place of
+    "DOWN" (P10). alias: the reference can also be sent to, until `unalias`
+    ("explicit_unalias"), until the monitor is gone ("demonitor"), or once, which ends the
+    monitor as well ("reply_demonitor"); rule P14.
     """
     me = require_process("monitor()")
-    ref = Ref()
-    if isinstance(dest, str):
-        pid = resolve(dest)
-        subject: Any = (dest, me.runtime.node)
+    if alias is None:
+        ref = Ref()
+    elif alias in _MONITOR_ALIASES:
+        ref = Alias(me, alias)
     else:
-        pid = subject = dest
+        raise ValueError(f"monitor(): alias={alias!r}; it is one of {', '.join(_MONITOR_ALIASES)}")
+    pid = _pid_of(dest, "monitor()") if not isinstance(dest, str) else resolve(dest)
+    subject = (dest, me.runtime.node) if isinstance(dest, str) else dest
     target = None if pid is None else pid._process
     if target is None:
-        me.pid._post(info(("DOWN", ref, "process", subject, "noproc")))
+        if isinstance(ref, Alias):
+            ref.monitor_ended()
+        me.pid._post(info((tag, ref, "process", subject, "noproc")))
         return ref
-    watch = Monitor(ref, me, target, subject)
+    watch = Monitor(ref, me, target, subject, tag)
     me.more().monitors[ref] = watch
     target.more().monitored_by[ref] = watch
     return ref
 
 
-def demonitor(ref: Ref, *, flush: bool = False) -> bool:
+def demonitor(ref: Ref, *, flush: bool = False, info: bool = False) -> bool:
     """Stop watching; with `flush` also take back a DOWN that lies in the mailbox (P10).
 
-    Answers whether the monitor was still there; False when it had fired.
+    Answers True; with `info`, False when the monitor had fired or never was, so that
+    without `flush` its DOWN may lie in the mailbox.
     """
     me = require_process("demonitor()")
-    watch = None if me.extras is None else me.extras.monitors.pop(ref, None)
-    if watch is not None:
-        if watch.target.extras is not None:
-            watch.target.extras.monitored_by.pop(ref, None)
-        return True
-    if flush and isinstance(me, TaskProcess):
-        for message in me.mailbox:
-            if (
-                type(message) is tuple
-                and len(message) == 5
-                and message[0] == "DOWN"
-                and message[1] is ref
-            ):
-                me.mailbox.remove(message)
-                break
-    return False
+    found = me.forget_monitor(ref)
+    if isinstance(ref, Alias):
+        ref.monitor_ended()
+    if flush and not found:
+        take_back(me, lambda message: _is_down_of(ref, message))
+    return found or not info
+
+
+def _is_down_of(ref: Ref, message: Any) -> bool:
+    return (
+        type(message) is tuple
+        and len(message) == 5
+        and message[1] is ref
+        and message[2] == "process"
+    )
+
+
+def alias(*, reply: bool = False) -> Ref:
+    """A reference that others can `send` to and that reaches this process, until `unalias`.
+
+    What is sent to it after that is dropped on the way; what lies in the mailbox already
+    stays (P14). reply: it ends by itself with the first message.
+    """
+    return Alias(require_process("alias()"), "reply" if reply else "explicit_unalias")
+
+
+def unalias(ref: Ref) -> bool:
+    """Drop what is sent to `ref` from now on; False when it is no alias of this process
+    or had ended. A monitor of the same reference stays (P14).
+    """
+    me = require_process("unalias()")
+    if not isinstance(ref, Alias) or ref.owner is not me or ref.mode is None:
+        return False
+    ref.mode = None
+    return True
 
 
 def trap_exit(flag: bool = True) -> bool:
@@ -158,31 +200,51 @@ def send_after(delay: float, dest: Dest, message: Any) -> TimerRef:
 
     A name is looked up when the timer fires; nobody there: dropped (P16).
     """
-    if isinstance(dest, Pid) and dest._process is not None:
-        runtime = dest._process.runtime
-    else:
-        from ._cell import current_runtime
-
-        runtime = current_runtime()
+    runtime = _runtime_for(dest)
 
     def fire() -> None:
-        pid = runtime.names.get(dest) if isinstance(dest, str) else dest
-        if pid is not None:
-            pid._post(info(message))
+        _post_to(runtime, dest, message)
 
     return runtime.timers.add(delay, fire)
 
 
+def start_timer(delay: float, dest: Dest, message: Any) -> TimerRef:
+    """As `send_after`, but what arrives is ``("timeout", timer, message)``, so a timer that
+    was cancelled too late can be told from the next one (P16).
+    """
+    runtime = _runtime_for(dest)
+
+    def fire() -> None:
+        _post_to(runtime, dest, ("timeout", timer, message))
+
+    timer = runtime.timers.add(delay, fire)
+    return timer
+
+
 def cancel_timer(timer: TimerRef) -> float | None:
     """Stop a timer: seconds left, or None when it had fired or was cancelled (P16)."""
-    from ._cell import current_runtime
-
     return current_runtime().timers.cancel(timer)
+
+
+def read_timer(timer: TimerRef) -> float | None:
+    """Seconds until a timer fires, or None when it had fired or was cancelled (P16)."""
+    return None if timer.fire is None else max(0.0, timer.deadline - current_runtime().now())
+
+
+def _runtime_for(dest: Dest) -> Runtime:
+    if isinstance(dest, Pid) and dest._process is not None:
+        return dest._process.runtime
+    return current_runtime()
+
+
+def _post_to(runtime: Runtime, dest: Dest, message: Any) -> None:
+    """What a timer does when it fires: nobody there is nobody's error."""
+    target = runtime.names.get(dest) if isinstance(dest, str) else dest
+    if isinstance(target, Pid | Alias):
+        target._post(info(message))
 
 
 async def yield_() -> None:
     """Let others run: a checkpoint, in the middle of long work (P17)."""
     await trio.lowlevel.checkpoint()
-    from ._cell import BUDGET
-
     cell.budget = BUDGET

@@ -252,9 +252,10 @@ def test_monitors_are_independent_and_fire_once(as_process):
         assert downs[first] == ("DOWN", first, "process", pid, "killed")
         assert downs[second][4] == "killed"
         assert downs[named][3] == ("target", "node")
-        assert otp.demonitor(first) is False
+        assert otp.demonitor(first, info=True) is False
+        assert otp.demonitor(first) is True
         late = monitor(pid)
-        assert otp.demonitor(late, flush=True) is False
+        assert otp.demonitor(late, flush=True, info=True) is False
         with pytest.raises(trio.TooSlowError):
             await receive(timeout=0)
         assert (await down_of(monitor("nobody"))) == "noproc"
