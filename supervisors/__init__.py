@@ -28,6 +28,7 @@ from ._pid import Pid, Ref, split_pid
 from ._reports import (
     CrashReport,
     ErrorReport,
+    LongSchedule,
     ProgressReport,
     Report,
     SupervisorReport,
@@ -69,6 +70,7 @@ from ._supervisor.process import SupervisorState
 from ._supervisor.spec import ChildSpec, SupFlags, check_childspecs
 from ._task import receive, spawn, spawn_link, spawn_monitor
 from ._timers import TimerRef
+from ._watchdog import Overrun, Watchdog
 
 exit = exit_signal
 
@@ -84,7 +86,9 @@ __all__ = [
     "From",
     "GenServer",
     "Ignore",
+    "LongSchedule",
     "NoProc",
+    "Overrun",
     "Pid",
     "ProcessInfo",
     "ProgressReport",
@@ -103,6 +107,7 @@ __all__ = [
     "TimerRef",
     "Undefined",
     "WarningReport",
+    "Watchdog",
     "abandon",
     "alias",
     "call",

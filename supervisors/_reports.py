@@ -86,6 +86,20 @@ class ProgressReport(Report):
 
 
 @dataclass(frozen=True, slots=True)
+class LongSchedule(Report):
+    """A process held the loop: nobody else ran meanwhile (`Watchdog`; OTP: system_monitor).
+
+    seconds: how long, up to when it was looked at. initial_call: what the process runs.
+    stack: where it was, as text. raised: whether it was made to crash (``max_run``).
+    """
+
+    seconds: float
+    initial_call: str
+    stack: str
+    raised: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WarningReport(Report):
     """Something odd that stopped nobody: an unhandled info message (G11), a stray message.
 
