@@ -4,7 +4,7 @@ Semantics are Erlang/OTP's, rule by rule (docs/guarantees.md); times are seconds
 package needs trio and the standard library, nothing else.
 """
 
-from . import proc_lib, sys
+from . import alarm_handler, gen_event, proc_lib, sys
 from ._cell import current_runtime
 from ._errors import (
     BadArg,
@@ -18,6 +18,9 @@ from ._errors import (
     format_reason,
     is_normal,
 )
+from ._gen_event.behaviour import GenEvent
+from ._gen_event.client import HandlerError
+from ._gen_event.reporting import HandlerReport
 from ._gen_server.behaviour import GenServer, Undefined
 from ._gen_server.calls import From, RequestId, abandon, call, cast, reply, send_request
 from ._gen_server.stop import stop
@@ -84,7 +87,10 @@ __all__ = [
     "ErrorReport",
     "Exit",
     "From",
+    "GenEvent",
     "GenServer",
+    "HandlerError",
+    "HandlerReport",
     "Ignore",
     "LongSchedule",
     "NoProc",
@@ -109,6 +115,7 @@ __all__ = [
     "WarningReport",
     "Watchdog",
     "abandon",
+    "alarm_handler",
     "alias",
     "call",
     "cancel_timer",
@@ -121,6 +128,7 @@ __all__ = [
     "exit",
     "exit_signal",
     "format_reason",
+    "gen_event",
     "get_childspec",
     "is_alive",
     "is_normal",

@@ -1,0 +1,43 @@
+"""Event managers: start them, add and swap handlers, notify (OTP: gen_event).
+
+`supervisors.GenEvent` is the class that handlers are subclasses of; an example is there.
+"""
+
+from ._gen_event.client import (
+    HandlerError,
+    add_handler,
+    add_sup_handler,
+    call,
+    child_spec,
+    delete_handler,
+    notify,
+    start,
+    start_link,
+    stop,
+    swap_handler,
+    swap_sup_handler,
+    sync_notify,
+    which_handlers,
+)
+from ._gen_event.handlers import Handler, Installed
+from ._gen_event.reporting import HandlerReport
+
+__all__ = [
+    "Handler",
+    "HandlerError",
+    "HandlerReport",
+    "Installed",
+    "add_handler",
+    "add_sup_handler",
+    "call",
+    "child_spec",
+    "delete_handler",
+    "notify",
+    "start",
+    "start_link",
+    "stop",
+    "swap_handler",
+    "swap_sup_handler",
+    "sync_notify",
+    "which_handlers",
+]
