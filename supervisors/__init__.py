@@ -4,7 +4,7 @@ Semantics are Erlang/OTP's, rule by rule (docs/guarantees.md); times are seconds
 package needs trio and the standard library, nothing else.
 """
 
-from . import alarm_handler, gen_event, proc_lib, sys
+from . import alarm_handler, gen_event, gen_statem, proc_lib, sys
 from ._cell import current_runtime
 from ._errors import (
     BadArg,
@@ -24,6 +24,7 @@ from ._gen_event.reporting import HandlerReport
 from ._gen_server.behaviour import GenServer, Undefined
 from ._gen_server.calls import From, RequestId, abandon, call, cast, reply, send_request
 from ._gen_server.stop import stop
+from ._gen_statem.behaviour import GenStateMachine
 from ._info import ProcessInfo, process_info
 from ._limits import limit_mailbox
 from ._names import register, registered, unregister, whereis
@@ -73,6 +74,7 @@ from ._supervisor.process import SupervisorState
 from ._supervisor.spec import ChildSpec, SupFlags, check_childspecs
 from ._task import receive, spawn, spawn_link, spawn_monitor
 from ._timers import TimerRef
+from ._top import TopEntry, proc_count, proc_window
 from ._watchdog import Overrun, Watchdog
 
 exit = exit_signal
@@ -89,6 +91,7 @@ __all__ = [
     "From",
     "GenEvent",
     "GenServer",
+    "GenStateMachine",
     "HandlerError",
     "HandlerReport",
     "Ignore",
@@ -111,6 +114,7 @@ __all__ = [
     "SupervisorState",
     "Throw",
     "TimerRef",
+    "TopEntry",
     "Undefined",
     "WarningReport",
     "Watchdog",
@@ -129,13 +133,16 @@ __all__ = [
     "exit_signal",
     "format_reason",
     "gen_event",
+    "gen_statem",
     "get_childspec",
     "is_alive",
     "is_normal",
     "limit_mailbox",
     "link",
     "monitor",
+    "proc_count",
     "proc_lib",
+    "proc_window",
     "process_info",
     "read_timer",
     "receive",

@@ -154,6 +154,14 @@ class CallbackProcess(Process):
             length += self.batch.__length_hint__()  # type: ignore[attr-defined]
         return length
 
+    def waiting_messages(self) -> list[Any]:
+        """What waits, oldest first, as it lies in the mailbox; a copy."""
+        waiting: list[Any] = []
+        if self.batch is not None and self.box is not None:
+            left = self.batch.__length_hint__()  # type: ignore[attr-defined]
+            waiting += self.box[len(self.box) - left :]
+        return waiting + (self.mailbox or [])
+
     def clear_mailbox(self) -> list[Any]:
         left = [] if self.batch is None else list(self.batch)
         left += self.mailbox or []

@@ -1,16 +1,35 @@
-"""`process_info`: what can be known of a process from outside (SEMANTICS 1.9)."""
+"""`process_info`: what can be known of a process from outside (SEMANTICS 1.9).
+
+>>> import supervisors
+>>> from supervisors import GenServer, cast, process_info
+>>> class Idle(GenServer):
+...     pass
+>>> async def main():
+...     pid = await Idle.start(name="idle")
+...     supervisors.send(pid, "hello")
+...     return (
+...         process_info(pid, "registered_name"),
+...         process_info(pid, ["message_queue_len", "messages"]),
+...         process_info(pid).kind,
+...     )
+>>> supervisors.run(main)
+('idle', {'message_queue_len': 1, 'messages': ('hello',)}, 'callback')
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from sys import getsizeof
 from time import perf_counter
-from typing import Any
+from traceback import FrameSummary, StackSummary
+from typing import Any, Final, overload
 
-from ._gen_server.plain import PlainServer
+from ._callback import CallbackProcess
+from ._errors import BadArg
+from ._gen_server.plain import PlainServer, shown
 from ._pid import Pid
-from ._process import RUNNABLE, STATUS_NAMES, WAITING, Monitor, Process
+from ._process import STATUS_NAMES, Monitor, Process
 from ._task import TaskProcess
 
 
@@ -19,11 +38,12 @@ class ProcessInfo:
     """One process at one moment.
 
     status: "waiting", "runnable", "running", "suspended" or "exiting". message_queue_len:
-    messages that wait. messages_in: messages received since the start, and reductions the
-    same number of handled ones as far as a callback process is concerned. memory: bytes,
-    an estimate of the record, mailbox and the reachable state, bounded in effort.
+    messages that wait; mailbox_limit: how many may, None for any number; dropped: lost to
+    the limit. messages_in: messages received since the start; reductions: the same number,
+    this kernel's measure of work. links, monitors, monitored_by: other processes. memory:
+    bytes, an estimate of the record, mailbox and reachable state, bounded in effort.
     started_at: `time.perf_counter` seconds; uptime: seconds. kind: "callback" or "task".
-    behaviour: ``module:name`` of the code it runs.
+    initial_call, behaviour: ``module:name`` of the code it runs.
     """
 
     pid: Pid
@@ -34,6 +54,8 @@ class ProcessInfo:
     kind: str
     status: str
     message_queue_len: int
+    mailbox_limit: int | None
+    dropped: int
     messages_in: int
     reductions: int
     links: tuple[Pid, ...]
@@ -47,41 +69,136 @@ class ProcessInfo:
     uptime: float
 
 
-def process_info(pid: Pid) -> ProcessInfo | None:
-    """What is known of a process; None when it is dead."""
+def _status(process: Process) -> str:
+    extras = process.extras
+    if extras is not None and extras.suspended and process.alive:
+        return "suspended"
+    return STATUS_NAMES[process.status]
+
+
+def _messages(process: Process) -> tuple[Any, ...]:
+    if isinstance(process, CallbackProcess):
+        return tuple(shown(message) for message in process.waiting_messages())
+    assert isinstance(process, TaskProcess)
+    return tuple(process.mailbox)
+
+
+def _monitors(process: Process) -> tuple[Pid, ...]:
+    extras = process.extras
+    return () if extras is None else tuple(m.target.pid for m in extras.monitors.values())
+
+
+def _monitored_by(process: Process) -> tuple[Pid, ...]:
+    extras = process.extras
+    if extras is None:
+        return ()
+    return tuple(w.watcher.pid for w in extras.monitored_by.values() if isinstance(w, Monitor))
+
+
+def _limit(process: Process) -> int | None:
+    extras = process.extras
+    return None if extras is None or extras.limit is None else extras.limit.limit
+
+
+def _dropped(process: Process) -> int:
+    extras = process.extras
+    return 0 if extras is None or extras.limit is None else extras.limit.dropped
+
+
+def _dictionary(process: Process) -> dict[str, Any]:
+    """The part of Erlang's process dictionary that introspection needs."""
+    entries = {"$ancestors": process.ancestors, "$initial_call": process.initial_call}
+    return entries if process.label is None else {**entries, "$process_label": process.label}
+
+
+def _stack(process: Process) -> StackSummary:
+    """Where a task process waits, innermost frame last; empty for a callback process."""
+    task = process.task if isinstance(process, TaskProcess) else None
+    if task is None:
+        return StackSummary()
+    frames = ((frame, line) for frame, line in task.iter_await_frames())
+    return StackSummary.extract(frames, lookup_lines=False)
+
+
+def _here(process: Process) -> FrameSummary | None:
+    """The innermost frame that is not of the kernel or of trio."""
+    stack = _stack(process)
+    own = [f for f in stack if "/trio/" not in f.filename and "/supervisors/_" not in f.filename]
+    return own[-1] if own else None
+
+
+def _location(process: Process) -> str | None:
+    here = _here(process)
+    return None if here is None else f"{here.filename}:{here.lineno}"
+
+
+def _function(process: Process) -> str | None:
+    here = _here(process)
+    return None if here is None else here.name
+
+
+ITEMS: Final[dict[str, Callable[[Process], Any]]] = {
+    "pid": lambda p: p.pid,
+    "registered_name": lambda p: p.name,
+    "label": lambda p: p.label,
+    "initial_call": lambda p: p.initial_call,
+    "behaviour": lambda p: p.initial_call,
+    "kind": lambda p: p.kind,
+    "status": _status,
+    "message_queue_len": lambda p: p.queue_length(),
+    "mailbox_limit": _limit,
+    "dropped": _dropped,
+    "messages_in": lambda p: p.messages_in,
+    "reductions": lambda p: p.messages_in,
+    "links": lambda p: tuple(other.pid for other in p.links or ()),
+    "monitors": _monitors,
+    "monitored_by": _monitored_by,
+    "trap_exit": lambda p: p.trap_exit,
+    "parent": lambda p: p.parent,
+    "ancestors": lambda p: p.ancestors,
+    "memory": lambda p: _memory(p),
+    "started_at": lambda p: p.started_at,
+    "uptime": lambda p: perf_counter() - p.started_at,
+    "messages": _messages,
+    "dictionary": _dictionary,
+    "suspending": lambda p: p.extras is not None and p.extras.suspended,
+    "current_stacktrace": _stack,
+    "current_function": _function,
+    "current_location": _location,
+}
+"""Every item of `process_info`; the last seven only when asked for by name."""
+
+_FIELDS: Final = tuple(field.name for field in fields(ProcessInfo))
+
+
+@overload
+def process_info(pid: Pid) -> ProcessInfo | None: ...
+@overload
+def process_info(pid: Pid, item: str) -> Any: ...
+@overload
+def process_info(pid: Pid, item: Sequence[str]) -> dict[str, Any] | None: ...
+
+
+def process_info(pid: Pid, item: str | Sequence[str] | None = None) -> Any:
+    """What is known of a process; None when it is dead.
+
+    item: nothing for a `ProcessInfo`; a name of `ITEMS` for that value alone, a list of
+    them for a dict. Beside the fields of `ProcessInfo` there are messages (a copy of the
+    mailbox), dictionary, suspending, current_stacktrace, current_function and
+    current_location (of a task process: where it waits). Raises BadArg for an unknown one.
+    """
+    wanted = () if item is None else (item,) if isinstance(item, str) else item
+    for name in wanted:
+        if name not in ITEMS:
+            raise BadArg(f"{name!r} is no item of process_info; there are {', '.join(ITEMS)}")
     process = pid._process
     if process is None:
         return None
-    extras = process.extras
-    monitors = () if extras is None else tuple(m.target.pid for m in extras.monitors.values())
-    watchers = (
-        ()
-        if extras is None
-        else tuple(w.watcher.pid for w in extras.monitored_by.values() if isinstance(w, Monitor))
-    )
-    suspended = extras is not None and extras.suspended and process.status <= RUNNABLE
-    suspended = suspended or (extras is not None and extras.suspended and process.status == WAITING)
-    return ProcessInfo(
-        pid=pid,
-        registered_name=process.name,
-        label=process.label,
-        initial_call=process.initial_call,
-        behaviour=process.initial_call,
-        kind=process.kind,
-        status="suspended" if suspended else STATUS_NAMES[process.status],
-        message_queue_len=process.queue_length(),
-        messages_in=process.messages_in,
-        reductions=process.messages_in,
-        links=tuple(p.pid for p in process.links or ()),
-        monitors=monitors,
-        monitored_by=watchers,
-        trap_exit=process.trap_exit,
-        parent=process.parent,
-        ancestors=process.ancestors,
-        memory=_memory(process),
-        started_at=process.started_at,
-        uptime=perf_counter() - process.started_at,
-    )
+    if item is None:
+        return ProcessInfo(*[ITEMS[name](process) for name in _FIELDS])
+    if isinstance(item, str):
+        return ITEMS[item](process)
+    return {name: ITEMS[name](process) for name in item}
 
 
 def _memory(process: Process, limit: int = 2000) -> int:
@@ -93,7 +210,7 @@ def _memory(process: Process, limit: int = 2000) -> int:
         total += getsizeof(process.links)
     todo: list[Any] = []
     if isinstance(process, PlainServer):
-        todo += [process.state, process.module, process.mailbox]
+        todo += [process.state, process.mailbox, process.box]
     elif isinstance(process, TaskProcess):
         total += 2600  # the trio task, its coroutine and cancel scope
         todo.append(process.mailbox)

@@ -28,8 +28,8 @@ from ._cell import (
     task_process,
 )
 from ._errors import Finished, Reason, SelfExit, reason_of
-from ._pid import Pid, Ref, drop
 from ._limits import KERNEL_TAGS, admit
+from ._pid import Pid, Ref, drop
 from ._process import (
     EXITED,
     EXITING,
@@ -120,6 +120,7 @@ class TaskProcess(Process):
         "starting",
         "sys",
         "system",
+        "task",
         "waiting_for",
         "waiting_task",
     )
@@ -148,6 +149,7 @@ class TaskProcess(Process):
         self.waiting_task: trio.lowlevel.Task | None = None
         self.waiting_for: Match | None = None
         self.on_end: Callable[[], object] | None = None
+        self.task: trio.lowlevel.Task | None = None
         self.status = RUNNING
         self.pid._post = self.post
 
@@ -399,6 +401,7 @@ class TaskProcess(Process):
 
     async def _main(self) -> None:
         task_process.set(self)
+        self.task = trio.lowlevel.current_task()
         crash: tuple[str, Reason] | None = None
         reason: Reason = "normal"
         with trio.CancelScope() as scope:
@@ -438,7 +441,7 @@ class TaskProcess(Process):
         if self.starting is not None:
             self.starting.before_end(self)
         finish(self, reason)
-        self.scope = None
+        self.scope = self.task = None
         if self.on_end is not None:
             self.on_end()
 
