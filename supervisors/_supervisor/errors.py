@@ -28,6 +28,9 @@ _WORDS = {
     "bad_combination": "these two exclude each other",
     "duplicate_child_name": "two children have this id",
     "badarg": "expected a list of child specifications",
+    "max_children": "the supervisor has as many children as it may have",
+    "invalid_max_children": "max_children must be a whole number >= 0, or math.inf",
+    "invalid_extra_arguments": "extra_arguments must be a tuple or a list",
     "invalid_type": "flags must be a SupFlags",
     "invalid_strategy": "strategy must be 'one_for_one', 'one_for_all', 'rest_for_one' "
     "or 'simple_one_for_one'",

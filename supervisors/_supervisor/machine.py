@@ -1,9 +1,10 @@
-"""The machine for a set of flags: the one place that knows all four strategies."""
+"""The machine for a set of flags: the one place that knows OTP's four strategies."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
+from .dynamic import Dynamic
 from .errors import SupervisorError
 from .one_for_all import OneForAll
 from .one_for_one import OneForOne
@@ -12,7 +13,7 @@ from .rest_for_one import RestForOne
 from .simple_one_for_one import SimpleOneForOne
 from .spec import check_childspecs, check_flags
 
-Machine: TypeAlias = Regular | SimpleOneForOne
+Machine: TypeAlias = Regular | SimpleOneForOne | Dynamic
 
 _REGULAR: dict[str, type[Regular]] = {
     "one_for_one": OneForOne,

@@ -12,6 +12,7 @@ action         asks the process to                                   outcome
 =============  ====================================================  ==================
 `Start`        run a start function                                  `StartOutcome`
 `Stop`         end these children, all signalled at once (V5)        reason per pid
+`StopEach`     the same, each child with a time limit of its own     reason per pid
 `Tell`         publish a supervisor report                           None
 `Progress`     publish a progress report                             None
 `Retry`        come back with ``retry(key)`` through its mailbox     None
@@ -76,6 +77,13 @@ class Stop:
     shutdown: Shutdown
 
 
+@dataclass(frozen=True, slots=True)
+class StopEach:
+    """End these children; those with the same time limit share one timer."""
+
+    shutdowns: Mapping[ChildPid, Shutdown]
+
+
 StopOutcome: TypeAlias = Mapping[ChildPid, Reason]
 
 
@@ -102,7 +110,7 @@ class Retry:
     key: Hashable
 
 
-Action: TypeAlias = Start | Stop | Tell | Progress | Retry
+Action: TypeAlias = Start | Stop | StopEach | Tell | Progress | Retry
 
 
 @dataclass(frozen=True, slots=True)

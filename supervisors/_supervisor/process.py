@@ -22,11 +22,14 @@ from .._pid import Pid
 from .._process import crash_report
 from .._reports import ProgressReport, SupervisorReport, WarningReport
 from .._signals import is_alive
+from .._sys.debug import debug_of
+from .._sys.hooks import SystemHooks
 from .._task import TaskProcess, Terminate
 from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
 from .machine import Machine, machine_for
-from .plan import Action, Halt, Plan, Progress, Retry, Start, Stop, Tell
+from .plan import Action, Halt, Plan, Progress, Retry, Start, Stop, StopEach, Tell
+from .regular import Regular
 from .simple_one_for_one import SimpleOneForOne
 from .spec import SupFlags
 from .starting import call_start
@@ -43,8 +46,8 @@ class SupervisorState:
     """What `sys.get_state` shows of a supervisor.
 
     module: the class whose `init` it was started from. flags: as that returned them.
-    counts: as `count_children` answers. children: newest first; those of a
-    simple_one_for_one supervisor are only counted, they may be a hundred thousand.
+    counts: as `count_children` answers. children: newest first; dynamic
+    ones are only counted, they may be a hundred thousand.
     restarts: attempts that count towards the intensity, as of the last one.
     """
 
@@ -55,10 +58,12 @@ class SupervisorState:
     restarts: int
 
 
-class SupervisorProcess:
+class SupervisorProcess(SystemHooks):
     """One running supervisor."""
 
-    __slots__ = ("machine", "module", "process")
+    __slots__ = ("args", "machine", "module", "process")
+
+    behaviour = "supervisor"
 
     machine: Machine
 
@@ -70,7 +75,7 @@ class SupervisorProcess:
 
     def get_state(self) -> SupervisorState:
         machine = self.machine
-        named = not isinstance(machine, SimpleOneForOne)
+        named = isinstance(machine, Regular)
         return SupervisorState(
             module=self.process.initial_call,
             flags=machine.flags,
@@ -90,11 +95,16 @@ class SupervisorProcess:
     async def run(self, args: tuple[Any, ...]) -> None:
         """Start the children, acknowledge, then serve until the end (V1, V2)."""
         self.process.trap_exit = True
+        self.args = args
         await self._boot(self.module.init(*args))
         self.process.sys = self
         _proc_lib.init_ack()
         while True:
-            await self._handle(await self.process.next_message())
+            message = await self.process.next_message()
+            debug = debug_of(self.process)
+            if debug is not None and not isinstance(message, Terminate):
+                debug.took(message)
+            await self._handle(message)
 
     async def _boot(self, wanted: Any) -> None:
         if wanted == "ignore":
@@ -150,9 +160,9 @@ class SupervisorProcess:
         except SupervisorError as refused:
             answer = "error", refused.reason
         reply(from_, answer)
-        extras = self.process.extras
-        if extras is not None and extras.debug is not None:
-            extras.debug(("out", answer, from_.pid))
+        debug = debug_of(self.process)
+        if debug is not None:
+            debug(("out", answer, from_.pid, self.get_state()))
 
     async def _administer(self, request: Any) -> Any:
         match request:
@@ -206,7 +216,9 @@ class SupervisorProcess:
             case Start(start=start):
                 return await call_start(start)
             case Stop(pids=pids, shutdown=shutdown):
-                return await stop_children(process, pids, shutdown)  # type: ignore[arg-type]
+                return await stop_children(process, dict.fromkeys(pids, shutdown))  # type: ignore[arg-type]
+            case StopEach(shutdowns=shutdowns):
+                return await stop_children(process, shutdowns)  # type: ignore[arg-type]
             case Tell(context=context, reason=reason, offender=offender):
                 name = process.name or process.pid
                 process.runtime.reports.emit(

@@ -2,7 +2,7 @@
 
 A child is monitored, so that one which has unlinked itself cannot hang its supervisor, and
 stays linked until it is gone, so that a supervisor killed meanwhile takes it along. One
-deadline covers all children of a call.
+timer covers all children of a call that have the same time to stop in.
 
 WHY mail is set aside: what is not about these children has to wait, and a selective
 receive would look at all of it again for each child that ends. Ten thousand sessions
@@ -12,6 +12,7 @@ stopping while a thousand requests wait would make ten million looks; here it is
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import trio
@@ -24,34 +25,35 @@ from .spec import Shutdown
 
 
 async def stop_children(
-    supervisor: TaskProcess, pids: tuple[Pid, ...], shutdown: Shutdown
+    supervisor: TaskProcess, shutdowns: Mapping[Pid, Shutdown]
 ) -> dict[Pid, Reason]:
     """Signal all of them at once, wait for all; the reason each one ended with.
 
-    supervisor: the process this runs in. shutdown: "brutal_kill", or seconds until those
-    that are left are killed. The reason is that of the EXIT message where one came: a
+    supervisor: the process this runs in. shutdowns: for each child "brutal_kill", or
+    seconds until it is killed. The reason is that of the EXIT message where one came: a
     child that had ended before has one in the mailbox, which the monitor only knows as
     "noproc".
     """
-    waiting: dict[Ref, Pid] = {monitor(pid): pid for pid in pids}
+    waiting: dict[Ref, Pid] = {monitor(pid): pid for pid in shutdowns}
     reasons: dict[Pid, Reason] = {}
-    stopping = frozenset(pids)
-    for pid in pids:
+    for pid, shutdown in shutdowns.items():
         exit_signal(pid, "kill" if shutdown == "brutal_kill" else "shutdown")
-    deadline = math.inf if isinstance(shutdown, str) else trio.current_time() + shutdown
+    limits = sorted({s for s in shutdowns.values() if not isinstance(s, str)}, reverse=True)
+    begun = trio.current_time()
     aside: list[Any] = []
     try:
         while waiting:
-            left = max(0.0, deadline - trio.current_time())
+            left = max(0.0, begun + limits[-1] - trio.current_time()) if limits else math.inf
             try:
                 message = await supervisor.receive(None, left)
             except trio.TooSlowError:
-                deadline = math.inf
+                late = limits.pop()
                 for pid in waiting.values():
-                    exit_signal(pid, "kill")
+                    if shutdowns[pid] == late:
+                        exit_signal(pid, "kill")
                 continue
             match message:
-                case ("EXIT", Pid() as pid, reason) if pid in stopping:
+                case ("EXIT", Pid() as pid, reason) if pid in shutdowns:
                     reasons[pid] = reason
                 case ("DOWN", Ref() as ref, _, _, reason) if ref in waiting:
                     pid = waiting.pop(ref)
