@@ -5,7 +5,9 @@ package needs trio and the standard library, nothing else.
 """
 
 from . import alarm_handler, gen_event, gen_statem, proc_lib, sys
+from ._agent import Agent
 from ._cell import current_runtime
+from ._dynamic_supervisor import DynamicSupervisor
 from ._errors import (
     BadArg,
     CallExit,
@@ -28,7 +30,10 @@ from ._gen_statem.behaviour import GenStateMachine
 from ._info import ProcessInfo, process_info
 from ._limits import limit_mailbox
 from ._names import register, registered, unregister, whereis
+from ._partition_supervisor import PartitionSupervisor
 from ._pid import Pid, Ref, split_pid
+from ._registry.entries import RegistryError
+from ._registry.registry import Registry
 from ._reports import (
     CrashReport,
     ErrorReport,
@@ -73,6 +78,9 @@ from ._supervisor.errors import SupervisorError
 from ._supervisor.process import SupervisorState
 from ._supervisor.spec import ChildSpec, SupFlags, check_childspecs
 from ._task import receive, spawn, spawn_link, spawn_monitor
+from ._tasks.running import callers
+from ._tasks.supervisor import TaskSupervisor
+from ._tasks.task import Task, TaskExit
 from ._timers import TimerRef
 from ._top import TopEntry, proc_count, proc_window
 from ._watchdog import Overrun, Watchdog
@@ -80,12 +88,14 @@ from ._watchdog import Overrun, Watchdog
 exit = exit_signal
 
 __all__ = [
+    "Agent",
     "BadArg",
     "CallExit",
     "ChildCounts",
     "ChildInfo",
     "ChildSpec",
     "CrashReport",
+    "DynamicSupervisor",
     "ErrorReport",
     "Exit",
     "From",
@@ -98,10 +108,13 @@ __all__ = [
     "LongSchedule",
     "NoProc",
     "Overrun",
+    "PartitionSupervisor",
     "Pid",
     "ProcessInfo",
     "ProgressReport",
     "Ref",
+    "Registry",
+    "RegistryError",
     "Report",
     "RequestId",
     "Runtime",
@@ -112,6 +125,9 @@ __all__ = [
     "SupervisorError",
     "SupervisorReport",
     "SupervisorState",
+    "Task",
+    "TaskExit",
+    "TaskSupervisor",
     "Throw",
     "TimerRef",
     "TopEntry",
@@ -122,6 +138,7 @@ __all__ = [
     "alarm_handler",
     "alias",
     "call",
+    "callers",
     "cancel_timer",
     "cast",
     "check_childspecs",
