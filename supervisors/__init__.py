@@ -4,7 +4,7 @@ Semantics are Erlang/OTP's, rule by rule (docs/guarantees.md); times are seconds
 package needs trio and the standard library, nothing else.
 """
 
-from . import alarm_handler, gen_event, gen_statem, proc_lib, sys
+from . import alarm_handler, gen_event, gen_statem, pg, proc_lib, sys
 from ._agent import Agent
 from ._cell import current_runtime
 from ._dynamic_supervisor import DynamicSupervisor
@@ -158,6 +158,7 @@ __all__ = [
     "link",
     "monitor",
     "proc_count",
+    "pg",
     "proc_lib",
     "proc_window",
     "process_info",
