@@ -30,6 +30,7 @@ from supervisors import (
 
 from .terms import ErlangError, Text, render
 
+OWN_OPTIONS = ("trap", "waits", "linger", "late")
 GOLDEN = Path(__file__).parents[2] / "data" / "otp"
 
 
@@ -45,6 +46,10 @@ class Worker(GenServer):
         otp.trap_exit(options.get("trap", True))
         label, number = scenario.next(id)
         plan = scenario.plan.get(id, lambda _: "ok")(number)
+        return self.begin(scenario, label, options, plan)
+
+    def begin(self, scenario: Scenario, label: str, options: dict[str, Any], plan: Any) -> Any:
+        """What init answers, by the plan."""
         scenario.event(label, "init", plan)
         match plan:
             case "ok":
@@ -82,12 +87,20 @@ class Worker(GenServer):
 
 
 class LingeringWorker(Worker):
-    """The same as a task process: it may take its time to terminate."""
+    """The same as a task process: its plan may be to wait in init, and its end to linger."""
+
+    async def init(self, scenario: Scenario, id: str, options: dict[str, Any]) -> Any:
+        otp.trap_exit(options.get("trap", True))
+        label, number = scenario.next(id)
+        plan = scenario.plan.get(id, lambda _: "ok")(number)
+        if isinstance(plan, Awaitable):
+            plan = await plan
+        return self.begin(scenario, label, options, plan)
 
     async def terminate(self, reason: Any, state: Any) -> None:
         scenario, label, options = state
         super().terminate(reason, state)
-        await trio.sleep(options["linger"])
+        await trio.sleep(options.get("linger", 0))
         if options.get("late"):
             scenario.event(label, "terminated", reason)
 
@@ -129,10 +142,10 @@ class Scenario:
         match report:
             case SupervisorReport(context=context, reason=reason, offender=offender):
                 self.event("log", "supervisor_report", (context, offender["id"], reason))
-            case ErrorReport(name=name, reason=reason):
-                self._unordered("gen_server_terminate", (name, reason))
+            case ErrorReport(name=name, pid=pid, reason=reason):
+                self._unordered("gen_server_terminate", (name or pid, reason))
             case CrashReport(initial_call=call, kind=kind, reason=reason, pid=pid):
-                if call.endswith("Worker"):
+                if call.endswith(("Worker", "Tree")):
                     bare = reason if kind == "exit" else reason[0]
                     self._unordered("crash_report", (pid, kind, bare))
                 elif kind != "exit":  # a bare spawn: Erlang's emulator says it in its own words
@@ -149,12 +162,16 @@ class Scenario:
         shown = self.names.get(who, "$pid") if isinstance(who, Pid) else who
         return f"{shown} {event} {render(term, self.names)}"
 
+    def show(self, term: Any) -> str:
+        """A term as a trace writes it."""
+        return render(term, self.names)
+
     # --- verbs --------------------------------------------------------------------------
 
     def spec(self, id: str, **options: Any) -> ChildSpec:
-        """A worker; `trap`, `linger` (seconds), `late` are its own, the rest the spec's."""
-        own = {key: options.pop(key) for key in ("trap", "linger", "late") if key in options}
-        module = LingeringWorker if "linger" in own else Worker
+        """A worker; `trap`, `waits` (in init), `linger` (seconds), `late` are its own."""
+        own = {key: options.pop(key) for key in OWN_OPTIONS if key in options}
+        module = LingeringWorker if "linger" in own or "waits" in own else Worker
         return module.child_spec(self, id, own, name=id, **options)
 
     async def sup(self, specs: list[ChildSpec], **flags: Any) -> Pid:
