@@ -9,7 +9,7 @@ ARGS  ?=
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench clean
+.PHONY: help run test check fmt bench simulate clean
 
 help:
 	@echo 'make run    start the node with the three examples   (ARGS="--http 127.0.0.1:9000")'
@@ -17,6 +17,7 @@ help:
 	@echo 'make check  formatting, lint, types and tests, as CI does'
 	@echo 'make fmt    format the code and mend what ruff can mend'
 	@echo 'make bench  measure, side by side with Erlang, Pykka and the official MCP SDK'
+	@echo 'make simulate  faults in random supervision trees    (N=100000 SEED=1)'
 	@echo 'make clean  remove .venv and every cache'
 
 run: $(RUN)
@@ -37,6 +38,12 @@ fmt: $(DEV)
 
 bench: $(DEV)
 	@$(BIN)/python -m bench $(ARGS)
+
+N ?= 100000
+SEED ?=
+
+simulate: $(DEV)
+	@$(BIN)/python -m supervisors.testing.simulate --total $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
