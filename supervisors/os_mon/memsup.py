@@ -9,6 +9,7 @@ Every minute; alarms:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class MemorySettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class MemoryData:
-    """One check. worst: the largest process and its bytes."""
+    """One check. worst: the largest process and its bytes; None if no mark asks for it."""
 
     memory: Memory
     worst: tuple[Pid, int] | None
@@ -68,7 +69,9 @@ class MemSup(Monitor):
 
     async def collect(self, settings: MemorySettings) -> MemoryData:
         """The machine first, then our own processes."""
-        return MemoryData(await settings.read(), await settings.read_process())
+        memory = await settings.read()
+        watched = settings.process != math.inf
+        return MemoryData(memory, await settings.read_process() if watched else None)
 
     def judge(self, reading: MemoryData, settings: MemorySettings) -> dict[Any, Any]:
         """Either alarm, or both."""
