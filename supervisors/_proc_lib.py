@@ -17,7 +17,7 @@ from outcome import Error, Value
 
 from ._cell import current_process, current_runtime, require_process
 from ._errors import Finished, Ignore, Reason, StartError
-from ._names import claim, free_to_start
+from ._names import Name, claim, free_to_start
 from ._pid import Pid
 from ._process import EXITING, Process, Watch, signal_exit
 from ._task import TaskProcess
@@ -53,7 +53,7 @@ class Handshake(Watch):
 async def start(
     fn: Callable[..., Awaitable[object]],
     *args: Any,
-    name: str | None = None,
+    name: Name | None = None,
     link: bool = False,
     timeout: float = math.inf,
     label: object = None,
@@ -68,7 +68,7 @@ async def start(
     """
     parent = require_process("start_link()") if link else current_process()
     runtime = current_runtime()
-    if name is not None and name in runtime.names:
+    if name is not None and (type(name) is not str or name in runtime.names):
         await free_to_start(runtime, name)
     handshake = Handshake(parent if link else None)
 

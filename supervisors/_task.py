@@ -43,6 +43,7 @@ from ._process import (
     finish,
 )
 from ._runtime import Runtime
+from ._sys.hooks import SystemHooks
 
 Match = Callable[[Any], object]
 
@@ -75,16 +76,6 @@ class Borrowed:
         self.body = body
         self.from_ = from_
         self.outcome: Value[Any] | Error = Value(None)
-
-
-class SystemHooks(Protocol):
-    """What a behaviour on a task process offers to `supervisors.sys`."""
-
-    def get_state(self) -> Any:
-        """The state, as `sys.get_state` answers it."""
-
-    def replace_state(self, state: Any) -> None:
-        """Take another state."""
 
 
 class Enterable(Protocol):
@@ -205,8 +196,8 @@ class TaskProcess(Process):
             message = ("$gen_cast", message)
         self.messages_in += 1
         extras = self.extras
-        if extras is not None and extras.debug is not None:
-            extras.debug(("in", message))
+        if extras is not None and extras.debug is not None and self.sys is None:
+            extras.debug(("in", message))  # a behaviour says itself when it takes a message
         self.mailbox.append(message)
         if self.waiting_task is not None:
             match = self.waiting_for

@@ -29,13 +29,14 @@ callbacks return, where a crash, `sys.get_state` and a code change find it. Call
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._cell import current_process, current_runtime
 from .._errors import Reason
+from .._names import Name
 from .._pid import Pid
 from .._reports import WarningReport
 from .._supervisor.spec import ChildSpec, Restart, Shutdown
@@ -52,8 +53,8 @@ CALLBACKS = (
     "handle_info",
     "handle_continue",
     "terminate",
-    "code_change",
 )
+PLAIN_ONLY = ("code_change", "format_status")
 
 
 class Undefined(Exception):
@@ -67,9 +68,17 @@ class GenServer:
     """Whether all callbacks are plain functions; set for every subclass."""
     module: ClassVar[GenServer]
     """The one instance the callbacks are called on."""
+    behaviour: ClassVar[str] = "gen_server"
+    """What `sys.get_status` says the process is."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for callback in PLAIN_ONLY:
+            if iscoroutinefunction(getattr(cls, callback, None)):
+                raise TypeError(
+                    f"{cls.__qualname__}.{callback} must be a plain function: it runs between "
+                    "two messages and cannot wait"
+                )
         cls.is_plain = not any(iscoroutinefunction(getattr(cls, c, None)) for c in CALLBACKS)
         cls.module = cls()
 
@@ -120,9 +129,33 @@ class GenServer:
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Change what reports and `sys.get_status` show; keys stay the same (G18).
 
-        status: a dict with the keys "state", "message" and "reason".
+        status: a dict with the keys "state", "message", "reason" and "log" (the events that
+        `sys.log` keeps).
         """
         return status
+
+    def code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
+        """``("ok", new_state)`` or ``("error", reason)``: migrate the state of older code.
+
+        Called on the new class by `sys.change_code`; old_vsn, extra: as given there. A
+        plain function in every server. Without it the change fails (G11).
+        """
+        raise Undefined(f"{type(self).__qualname__} has no code_change")
+
+    # --- for behaviours built on this one (OTP: special processes) -----------------------
+
+    def system_get_state(self, state: Any) -> Any:
+        """What `sys.get_state` answers."""
+        return state
+
+    def system_replace_state(self, fn: Callable[[Any], Any], state: Any) -> tuple[Any, Any]:
+        """What `sys.replace_state` answers, and the new state."""
+        new = fn(state)
+        return new, new
+
+    def system_code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
+        """The `code_change` of what the behaviour keeps in its state."""
+        return self.code_change(old_vsn, state, extra)
 
     @staticmethod
     def _process() -> Pid | None:
@@ -133,22 +166,32 @@ class GenServer:
 
     @classmethod
     def start(
-        cls, *args: Any, name: str | None = None, timeout: float = math.inf
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        timeout: float = math.inf,
+        hibernate_after: float | None = None,
     ) -> Awaitable[Pid]:
         """Start the server unlinked; await it for the pid.
 
         args: given to `init`. name: registered before init runs. timeout: seconds that an
-        async init may take; past it the process is killed.
+        async init may take; past it the process is killed. hibernate_after: seconds without
+        a message after which the server hibernates (G17): it gives back its mailbox and
+        caches, and `sys.get_status` says so. Its calls always go through its mailbox.
         Raises StartError with init's reason, ``("already_started", pid)`` or "timeout";
         Ignore when init said so. The process is gone by then, its name free (G1, G2).
         """
         if cls.is_plain:
-            return start_plain(cls, args, name, link=False)
-        return start_task(cls, args, name, timeout, link=False)
+            return start_plain(cls, args, name, link=False, hibernate_after=hibernate_after)
+        return start_task(cls, args, name, timeout, link=False, hibernate_after=hibernate_after)
 
     @classmethod
     def start_link(
-        cls, *args: Any, name: str | None = None, timeout: float = math.inf
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        timeout: float = math.inf,
+        hibernate_after: float | None = None,
     ) -> Awaitable[Pid]:
         """As `start`, linked to the calling process, which becomes the parent.
 
@@ -156,15 +199,15 @@ class GenServer:
         dies with the server, unless the reason is "normal" (OTP 26, section 1.2).
         """
         if cls.is_plain:
-            return start_plain(cls, args, name, link=True)
-        return start_task(cls, args, name, timeout, link=True)
+            return start_plain(cls, args, name, link=True, hibernate_after=hibernate_after)
+        return start_task(cls, args, name, timeout, link=True, hibernate_after=hibernate_after)
 
     @classmethod
     def child_spec(
         cls,
         *args: Any,
         id: Any = None,
-        name: str | None = None,
+        name: Name | None = None,
         restart: Restart = "permanent",
         shutdown: Shutdown = 5.0,
         significant: bool = False,

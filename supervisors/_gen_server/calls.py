@@ -15,7 +15,7 @@ from outcome import Error, Value
 
 from .._cell import BUDGET, cell, current_process, require_process, task_process
 from .._errors import BadArg, CallExit, Reason
-from .._names import resolve
+from .._names import Name, resolve
 from .._pid import Pid
 from .._process import CALL, EXITING, Envelope, Process, Watch, info
 from .._timers import TimerRef
@@ -116,11 +116,12 @@ class _Down(Exception):
 class RequestId(Waiter):
     """An asynchronous request: its answer comes as a message to the process that sent it."""
 
-    __slots__ = ("owner", "server")
+    __slots__ = ("dest", "owner", "server")
 
-    def __init__(self, owner: Process, server: Process | None) -> None:
+    def __init__(self, owner: Process, server: Process | None, dest: Pid | Name) -> None:
         self.owner = owner
         self.server = server
+        self.dest = dest
 
     def answer(self, value: Any) -> None:
         if self.release():
@@ -145,10 +146,10 @@ def watch(server: Process, waiter: Waiter) -> None:
     server.more().monitored_by[waiter] = waiter  # type: ignore[index]
 
 
-async def call(server: Pid | str, request: Any, timeout: float = 5.0) -> Any:
+async def call(server: Pid | Name, request: Any, timeout: float = 5.0) -> Any:
     """Ask a server and wait for its reply (rules G12, G13).
 
-    server: a pid or a registered name. timeout: seconds, `math.inf` for no limit; past it
+    server: a pid or a name. timeout: seconds, `math.inf` for no limit; past it
     the server goes on and its late reply is dropped.
     Raises CallExit: cause "noproc", "timeout", "calling_self", or the reason the server
     ended with. May be used from any trio task; it is a checkpoint only when it has to
@@ -157,7 +158,7 @@ async def call(server: Pid | str, request: Any, timeout: float = 5.0) -> Any:
     try:
         process = server._process  # type: ignore[union-attr]
     except AttributeError:
-        process = _find(server)
+        process = _find(server)  # type: ignore[arg-type]  # a pid has a process
     if process is None:
         raise CallExit("noproc", server, request, timeout)
     if not process.status:
@@ -171,14 +172,12 @@ async def call(server: Pid | str, request: Any, timeout: float = 5.0) -> Any:
     return await _call_slowly(process, server, request, timeout)
 
 
-def _find(server: Pid | str) -> Process | None:
-    if isinstance(server, str):
-        pid = resolve(server)
-        return None if pid is None else pid._process
-    raise TypeError(f"call() needs a pid or a registered name, not {server!r}")
+def _find(name: Name) -> Process | None:
+    pid = resolve(name)
+    return None if pid is None else pid._process
 
 
-async def _call_slowly(process: Process, server: Pid | str, request: Any, timeout: float) -> Any:
+async def _call_slowly(process: Process, server: Pid | Name, request: Any, timeout: float) -> Any:
     caller = current_process()
     if process is caller:
         raise CallExit("calling_self", server, request, timeout)
@@ -211,7 +210,7 @@ def _end_reason(process: Process) -> Reason:
 
 
 async def wait_for(
-    waiter: ParkedCall, process: Process, server: Pid | str, request: Any, timeout: float
+    waiter: ParkedCall, process: Process, server: Pid | Name, request: Any, timeout: float
 ) -> Any:
     """Park the calling task until the waiter is answered, the server ends, or time is up."""
     if timeout != math.inf:
@@ -228,7 +227,7 @@ async def wait_for(
 
 
 async def _after_entry(
-    process: Process, from_: From, server: Pid | str, request: Any, timeout: float
+    process: Process, from_: From, server: Pid | Name, request: Any, timeout: float
 ) -> Any:
     """What comes after a direct call whose handler returned no reply."""
     early = getattr(from_, "_waiter", None)
@@ -246,12 +245,12 @@ async def _after_entry(
     return await wait_for(waiter, process, server, request, timeout)
 
 
-def cast(server: Pid | str, request: Any) -> None:
+def cast(server: Pid | Name, request: Any) -> None:
     """Send a request that has no reply; silent when nobody is there (rule G15)."""
     try:
         post = server._post  # type: ignore[union-attr]
     except AttributeError:
-        pid = resolve(server) if isinstance(server, str) else _no_pid("cast", server)
+        pid = resolve(server)  # type: ignore[arg-type]  # a pid can be posted to
         if pid is None:
             return
         post = pid._post
@@ -269,7 +268,7 @@ def reply(from_: From, value: Any) -> None:
         waiter.answer(value)
 
 
-def send_request(server: Pid | str, request: Any) -> RequestId:
+def send_request(server: Pid | Name, request: Any) -> RequestId:
     """Send a call without waiting for it (rule G16); from a process only.
 
     The answer arrives as the message ``("$reply", request_id, value)``; when the server is
@@ -277,9 +276,9 @@ def send_request(server: Pid | str, request: Any) -> RequestId:
     once, so the answer may lie in the mailbox when this returns.
     """
     owner = require_process("send_request()")
-    pid = resolve(server) if isinstance(server, str) else server
+    pid = server if isinstance(server, Pid) else resolve(server)
     process = None if pid is None else pid._process
-    rid = RequestId(owner, process)
+    rid = RequestId(owner, process, server)
     if process is None or not process.alive:
         reason = "noproc" if process is None else _end_reason(process)
         owner.pid._post(info(("$error", rid, reason)))
@@ -303,10 +302,6 @@ def send_request(server: Pid | str, request: Any) -> RequestId:
 def abandon(request_id: RequestId) -> None:
     """Forget a request: an answer that comes later is dropped; one that came stays."""
     request_id.release()
-
-
-def _no_pid(function: str, server: object) -> Pid:
-    raise TypeError(f"{function}() needs a pid or a registered name, not {server!r}")
 
 
 __all__ = [

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from .._errors import Reason
+
+STARTED: Final = "init"
+"""Stands for the message, in reports, when what `init` asked for is carried out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ test that the two ways in give the same order and the same outcomes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from .._callback import CallbackProcess
 from .._cell import BUDGET, cell, current_runtime, require_process, task_process
 from .._errors import Ignore, Reason, StartError, Throw, is_normal, reason_of
-from .._names import claim, free_to_start
+from .._names import Name, claim, free_to_start
 from .._pid import Pid
 from .._process import (
     CALL,
@@ -31,23 +31,45 @@ from .._process import (
     TIMEOUT,
     WAITING,
     Envelope,
+    Extras,
     Process,
     crash_report,
     finish,
 )
 from .._runtime import Runtime
+from .._sys.debug import Debug, debug_of
+from .._sys.hooks import Event
 from . import outcome
 from .calls import NO_REPLY, From, reply
+from .outcome import STARTED
 from .reporting import error_report
+from .system import ServerHooks
 
 if TYPE_CHECKING:
     from .behaviour import GenServer
 
+CAST: Final = 3
+"""The kind of an envelope that a traced cast is put into, so that it is concluded in full."""
 
-class PlainServer(CallbackProcess):
+
+class ServerExtras(Extras):
+    """What only some servers have: hibernation (G17)."""
+
+    __slots__ = ("hibernate_after", "hibernating")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hibernate_after: float | None = None
+        self.hibernating = False
+
+
+class PlainServer(CallbackProcess, ServerHooks):
     """The record of a GenServer whose callbacks are all plain functions."""
 
     __slots__ = ("module", "state")
+
+    extras: ServerExtras | None
+    module: GenServer
 
     def __init__(self, runtime: Runtime, parent: Process | None, module: GenServer) -> None:
         # Written out instead of chained: starting a server is a measured path.
@@ -85,6 +107,12 @@ class PlainServer(CallbackProcess):
     @property
     def initial_call(self) -> str:
         return f"{type(self.module).__module__}:{type(self.module).__qualname__}"
+
+    def more(self) -> ServerExtras:
+        extras = self.extras
+        if extras is None:
+            extras = self.extras = ServerExtras()
+        return extras
 
     # --- the two ways in ----------------------------------------------------------------
 
@@ -130,7 +158,8 @@ class PlainServer(CallbackProcess):
     def catch_up(self) -> bool:
         """Handle what is queued, so that a caller may enter; False if it has to queue."""
         status = self.status
-        if self.extras is not None and self.extras.debug is not None:
+        extras = self.extras
+        if extras is not None and (extras.debug is not None or extras.hibernate_after is not None):
             return False
         if status == RUNNABLE and self.queue_length() < cell.budget:
             self.drain()
@@ -156,8 +185,8 @@ class PlainServer(CallbackProcess):
                 if batch is None:
                     break
                 turn: Iterable[Any] = islice(batch, left)
-                if self.extras is not None and self.extras.debug is not None:
-                    turn = self._traced(turn, self.extras.debug)
+                if self.extras is not None and (debug := debug_of(self)) is not None:
+                    turn = self._traced(turn, debug)
                 for message in turn:
                     left -= 1
                     if type(message) is Envelope:
@@ -193,12 +222,20 @@ class PlainServer(CallbackProcess):
         if self.status != EXITED:
             self.settle()
 
-    def _traced(
-        self, turn: Iterable[Any], debug: Callable[[tuple[Any, ...]], object]
-    ) -> Iterator[Any]:
+    def _traced(self, turn: Iterable[Any], debug: Debug) -> Iterator[Any]:
         for message in turn:
             debug(("in", shown(message)))
-            yield message
+            if type(message) is Envelope:
+                yield message
+            else:
+                envelope = Envelope()
+                envelope.kind = CAST
+                envelope.body = message
+                yield envelope
+
+    def _debug(self, event: Event) -> None:
+        if self.extras is not None and self.extras.debug is not None:
+            self.extras.debug(event)
 
     # --- one message ----------------------------------------------------------------------
 
@@ -208,6 +245,10 @@ class PlainServer(CallbackProcess):
         if envelope.kind == CALL:
             value = self.module.handle_call(body, envelope.extra, self.state)
             self.conclude(outcome.read(value, is_call=True), body, envelope.extra)
+            return
+        if envelope.kind == CAST:
+            value = self.module.handle_cast(body, self.state)
+            self.conclude(outcome.read(value, is_call=False), body)
             return
         if envelope.kind == TIMEOUT:
             body = "timeout"
@@ -228,8 +269,9 @@ class PlainServer(CallbackProcess):
             if isinstance(result, outcome.Answer):
                 assert from_ is not None
                 reply(from_, result.reply)
-                if self.extras is not None and self.extras.debug is not None:
-                    self.extras.debug(("out", result.reply, from_.pid))
+                self._debug(("out", result.reply, from_.pid, result.state))
+            elif message is not STARTED:
+                self._debug(("noreply", result.state))
             self.state = result.state
             option = result.option
             if option is None or self.exit_reason is not None:
@@ -251,6 +293,9 @@ class PlainServer(CallbackProcess):
 
     def _arm(self, option: float | str) -> None:
         """Start a gen_server timeout, unless a message is there to cancel it (G7)."""
+        if option == "hibernate":
+            self._hibernate()
+            return
         if isinstance(option, str) or option == math.inf or self.queue_length():
             return
         if option == 0:
@@ -274,16 +319,71 @@ class PlainServer(CallbackProcess):
             envelope.body = None
             self(envelope)
 
-    def renew_timeout(self) -> None:
-        """Start the running timeout anew: a system message was served (G7)."""
+    def _hibernate(self) -> None:
+        """Put away what can be made again; the next message wakes the server (G17)."""
+        if self.queue_length():
+            return
+        extras = self.more()
+        extras.timer = None
+        extras.hibernating = True
+        extras.children_ancestors = None
+
+    def cancel_timeout(self) -> None:
+        """Forget a running timeout, and wake up: any message does both (G7, G17)."""
         extras = self.extras
-        if extras is None or extras.timeout is None or self.status not in (IDLE, WAITING):
+        if extras is not None:
+            extras.timeout = None
+            extras.hibernating = False
+            if extras.timer is not None:
+                self.runtime.timers.cancel(extras.timer)
+                extras.timer = None
+
+    def settle(self) -> None:
+        super().settle()
+        extras = self.extras
+        if extras is None:
+            return
+        if self.status == RUNNABLE:
+            self.cancel_timeout()  # of the time before it was suspended (G7)
+        elif self.status == IDLE:
+            if extras.hibernate_after is not None and not extras.hibernating:
+                extras.timer = self.runtime.timers.add(extras.hibernate_after, self._hibernate)
+            if extras.hibernating or extras.timer is not None:
+                self.status = WAITING  # the next message must not come in unseen
+
+    # --- supervisors.sys ----------------------------------------------------------------
+
+    def record(self) -> Process:
+        return self
+
+    def run_module(self, module: GenServer) -> None:
+        self.module = module
+
+    def replace_state(self, state: Any) -> None:
+        self.state = state
+
+    def is_hibernating(self) -> bool:
+        return self.extras is not None and self.extras.hibernating
+
+    def system_served(self) -> None:
+        """Start a running timeout anew (G7); hibernation goes on (G17)."""
+        extras = self.extras
+        if extras is None or self.status not in (IDLE, WAITING) or extras.hibernating:
             return
         timeout = extras.timeout
-        self.cancel_timeout()
-        extras.timeout = timeout
-        extras.timer = self.runtime.timers.add(timeout, self._timeout)
-        self.status = WAITING
+        if timeout is not None:
+            self.cancel_timeout()
+            extras.timeout = timeout
+            extras.timer = self.runtime.timers.add(timeout, self._timeout)
+            self.status = WAITING
+        elif extras.hibernate_after is not None:
+            self.cancel_timeout()
+            self.settle()
+
+    def system_terminate(self, reason: Reason) -> None:
+        previous, cell.current = cell.current, self
+        self.stop(reason, "terminate")
+        cell.current = previous
 
     # --- endings ---------------------------------------------------------------------------
 
@@ -326,6 +426,7 @@ class PlainServer(CallbackProcess):
             kind, reason = reason_of(error)
         if from_ is not None:
             reply(from_, answer)
+            self._debug(("out", answer, from_.pid, self.state))
         if not is_normal(reason):
             error_report(self, self.module, self.state, message, reason)
             crash_report(self, kind, reason)
@@ -342,7 +443,12 @@ def shown(message: Any) -> Any:
 
 
 async def start_plain(
-    cls: type[GenServer], args: tuple[Any, ...], name: str | None, *, link: bool
+    cls: type[GenServer],
+    args: tuple[Any, ...],
+    name: Name | None,
+    *,
+    link: bool,
+    hibernate_after: float | None = None,
 ) -> Pid:
     """Start a server of plain callbacks: init runs here and now, as the new process."""
     cell.budget -= 1
@@ -357,7 +463,7 @@ async def start_plain(
         runtime = parent.runtime
     else:
         runtime = current_runtime()
-    if name is not None and name in runtime.names:
+    if name is not None and (type(name) is not str or name in runtime.names):
         await free_to_start(runtime, name)
     process = PlainServer(runtime, parent, cls.module)
     if name is not None:
@@ -365,6 +471,10 @@ async def start_plain(
     if link:
         assert parent is not None
         process.link_with(parent)
+    else:
+        process.parent = None  # the EXIT of whom it is not linked to is mail like any other
+    if hibernate_after is not None:
+        process.more().hibernate_after = hibernate_after
     previous = cell.current
     cell.current = process
     kind = "exit"
@@ -372,11 +482,12 @@ async def start_plain(
         value = process.module.init(*args)
         if type(value) is tuple and len(value) == 2 and value[0] == "ok":
             process.state = value[1]
-            if process.status == RUNNING:
+            if process.status == RUNNING and hibernate_after is None:
                 process.status = IDLE
-            else:
+                return process.pid
+            if process.exit_reason is None:
                 process.settle()
-            return process.pid
+                return process.pid
         started = outcome.read_init(value)
     except Throw as thrown:
         started = outcome.read_init(thrown.value)
@@ -385,10 +496,12 @@ async def start_plain(
         started = outcome.NotStarted(reason, reason, report=True)
     finally:
         cell.current = previous
+    if process.exit_reason is not None:  # a signal was deadly while init ran
+        started = outcome.NotStarted(process.exit_reason, process.exit_reason, report=False)
     if isinstance(started, outcome.Started):
         cell.current = process
         try:
-            process.conclude(outcome.Next(started.state, started.option), "init")
+            process.conclude(outcome.Next(started.state, started.option), STARTED)
         finally:
             cell.current = previous
         if process.status != EXITED:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import Reason, format_reason
 from .._process import Process
 from .._reports import ErrorReport, WarningReport
+from .._sys.debug import logged
 
 if TYPE_CHECKING:
     from .behaviour import GenServer
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 def shown_status(
     process: Process, module: GenServer, state: Any, message: Any, reason: Reason
 ) -> dict[str, Any]:
-    """State, message and reason as the server's `format_status` wants them shown.
+    """State, message, reason and log as the server's `format_status` wants them shown.
 
     A `format_status` that raises or changes the keys is reported and overruled by a text
     that shows nothing of the state: it may have been there to hide a secret.
     """
-    status = {"state": state, "message": message, "reason": reason}
+    status = {"state": state, "message": message, "reason": reason, "log": logged(process)}
     try:
         shown: object = module.format_status(dict(status))
         if isinstance(shown, dict) and shown.keys() == status.keys():
@@ -35,7 +36,7 @@ def shown_status(
         )
     )
     hidden = "format_status failed"
-    return {"state": hidden, "message": hidden, "reason": reason}
+    return {"state": hidden, "message": hidden, "reason": reason, "log": []}
 
 
 def error_report(

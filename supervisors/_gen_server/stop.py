@@ -5,33 +5,36 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .._callback import CallbackProcess
 from .._cell import current_process
 from .._errors import CallExit, Exit, Reason
-from .._names import resolve
+from .._names import Name, resolve
 from .._pid import Pid
 from .._process import DIRTY, RUNNING
+from .._sys.hooks import SystemHooks
 from .._task import TaskProcess, Terminate
 from .calls import ParkedCall, wait_for, watch
-from .plain import PlainServer
 
 
-async def stop(server: Pid | str, reason: Reason = "normal", timeout: float = math.inf) -> None:
+async def stop(server: Pid | Name, reason: Reason = "normal", timeout: float = math.inf) -> None:
     """Have a server terminate with `reason` and wait until it is gone.
 
     Raises Exit: "noproc" when nobody is there, "timeout" after `timeout` seconds (the
     server still stops), otherwise the reason it ended with when that is not `reason`.
     """
-    pid = resolve(server) if isinstance(server, str) else server
+    pid = server if isinstance(server, Pid) else resolve(server)
     process = None if pid is None else pid._process
     if process is None or not process.alive:
         raise Exit("noproc")
     if process is current_process():
         raise Exit("calling_self")
     waiter = ParkedCall(process)
-    if isinstance(process, PlainServer):
+    if isinstance(process, CallbackProcess):
         if process.status in (RUNNING, DIRTY):
             raise Exit("calling_self")
-        process.parent_exit(reason)
+        if not isinstance(process, SystemHooks):
+            raise Exit("not_a_behaviour")
+        process.system_terminate(reason)
         ended: Any = process.exit_reason
     else:
         if not isinstance(process, TaskProcess) or process.sys is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
 from outcome import Error, Value
@@ -19,14 +19,20 @@ from .. import _proc_lib
 from .._borrow import first_step, resume
 from .._cell import cell, task_process
 from .._errors import Finished, Reason, Throw, is_normal, reason_of
+from .._names import Name
 from .._pid import Pid
 from .._process import RUNNING, WAITING, crash_report
+from .._sys.debug import debug_of
+from .._sys.hooks import Event
 from .._task import Borrowed, SystemMessage, TaskProcess, Terminate
 from . import outcome
 from .calls import NO_REPLY, From, reply
+from .outcome import STARTED
 from .reporting import error_report
+from .system import ServerHooks
 
 if TYPE_CHECKING:
+    from .._process import Process
     from .behaviour import GenServer
 
 
@@ -46,24 +52,32 @@ async def _done(value: Any) -> Any:
     return await value if type(value) is CoroutineType else value
 
 
-class TaskServer:
+class TaskServer(ServerHooks):
     """The loop of one server, and what `sys` may ask of it."""
 
-    __slots__ = ("module", "process", "state", "timeout")
+    __slots__ = ("hibernate_after", "hibernating", "module", "process", "state", "timeout")
 
-    def __init__(self, process: TaskProcess, module: GenServer) -> None:
+    def __init__(
+        self, process: TaskProcess, module: GenServer, hibernate_after: float | None = None
+    ) -> None:
         self.process = process
         self.module = module
         self.state: Any = None
         self.timeout = math.inf
+        self.hibernate_after = hibernate_after
+        self.hibernating = False
 
-    # --- supervisors.sys --------------------------------------------------------------
+    def record(self) -> Process:
+        return self.process
 
-    def get_state(self) -> Any:
-        return self.state
+    def run_module(self, module: GenServer) -> None:
+        self.module = module
 
     def replace_state(self, state: Any) -> None:
         self.state = state
+
+    def is_hibernating(self) -> bool:
+        return self.hibernating
 
     # --- direct dispatch (`_borrow`) ----------------------------------------------------
 
@@ -78,6 +92,7 @@ class TaskServer:
         assert task is not None
         process.status = RUNNING
         process.messages_in += 1
+        self.hibernating = False
         settled: Settled | None = None
         coro: Any = None
         value: Any = None
@@ -120,6 +135,10 @@ class TaskServer:
         if value is not NO_REPLY:
             reply(from_, value)
 
+    def _debug(self, event: Event) -> None:
+        if self.process.extras is not None and self.process.extras.debug is not None:
+            self.process.extras.debug(event)
+
     def _rest(self, task: trio.lowlevel.Task) -> None:
         """Back to waiting for a message, unless one came or a signal has woken the task."""
         process = self.process
@@ -131,16 +150,49 @@ class TaskServer:
 
     # --- life -------------------------------------------------------------------------
 
-    async def run(self, args: tuple[Any, ...]) -> None:
+    async def run(self, args: tuple[Any, ...]) -> NoReturn:
         await self._init(args)
-        self.process.sys = self.process.server = self
+        await self.serve()
+
+    async def serve(self) -> NoReturn:
+        """Take one message after the other until one ends the server."""
+        self.process.sys = self
+        if self.hibernate_after is None:  # else every message has to pass `_next`
+            self.process.server = self
         while True:
-            timeout, self.timeout = self.timeout, math.inf
-            try:
-                message = await self.process.next_message(timeout)
-            except trio.TooSlowError:
-                message = "timeout"
+            message = await self._next()
+            debug = None if self.process.extras is None else debug_of(self.process)
+            if debug is not None and type(message) not in (Terminate, Borrowed, Settled):
+                debug(("in", message))
             await self._handle(message)
+
+    async def _next(self) -> Any:
+        """The next message; "timeout" when a gen_server timeout comes first (G7, G17)."""
+        process = self.process
+        timeout, self.timeout = self.timeout, math.inf
+        after = self.hibernate_after
+        try:
+            if timeout == math.inf and after is not None and not self.hibernating:
+                try:
+                    return await process.next_message(after)
+                except trio.TooSlowError:
+                    self._hibernate()
+            return await process.next_message(timeout)
+        except trio.TooSlowError:
+            return "timeout"
+        finally:
+            self.hibernating = False
+
+    def _hibernate(self) -> None:
+        """Put away what can be made again, until the next message (G17)."""
+        self.hibernating = True
+        if self.process.extras is not None:
+            self.process.extras.children_ancestors = None
+
+    async def enter(self, state: Any, option: Any) -> NoReturn:
+        """Serve from a state that was made elsewhere (`enter_loop`)."""
+        await self._conclude(outcome.Next(state, option), STARTED, None)
+        await self.serve()
 
     async def _init(self, args: tuple[Any, ...]) -> None:
         try:
@@ -156,7 +208,7 @@ class TaskServer:
         else:
             self.state = started.state
             _proc_lib.init_ack()
-            await self._conclude(outcome.Next(started.state, started.option), "init", None)
+            await self._conclude(outcome.Next(started.state, started.option), STARTED, None)
 
     async def _handle(self, message: Any) -> None:
         module = self.module
@@ -208,13 +260,15 @@ class TaskServer:
             if isinstance(result, outcome.Answer):
                 assert from_ is not None
                 reply(from_, result.reply)
-                debug = None if self.process.extras is None else self.process.extras.debug
-                if debug is not None:
-                    debug(("out", result.reply, from_.pid))
+                self._debug(("out", result.reply, from_.pid, result.state))
+            elif message is not STARTED:
+                self._debug(("noreply", result.state))
             self.state = result.state
             option = result.option
             if type(option) is not tuple:
-                if option is not None and not isinstance(option, str):
+                if option == "hibernate":
+                    self._hibernate()
+                elif option is not None and not isinstance(option, str):
                     self.timeout = option
                 return
             try:
@@ -244,28 +298,59 @@ class TaskServer:
             kind, reason = reason_of(error)
         if from_ is not None:
             reply(from_, answer)
+            self._debug(("out", answer, from_.pid, self.state))
         if not is_normal(reason):
             error_report(self.process, self.module, self.state, message, reason)
             crash_report(self.process, kind, reason)
         raise Finished(reason)
 
 
-async def _serve(module: GenServer, args: tuple[Any, ...]) -> None:
+async def _serve(
+    module: GenServer, args: tuple[Any, ...], link: bool, hibernate_after: float | None
+) -> None:
     process = task_process.get()
     assert process is not None
-    await TaskServer(process, module).run(args)
+    if not link:
+        process.parent = None  # the EXIT of whom it is not linked to is mail like any other
+    await TaskServer(process, module, hibernate_after).run(args)
 
 
 async def start_task(
     cls: type[GenServer],
     args: tuple[Any, ...],
-    name: str | None,
+    name: Name | None,
     timeout: float,
     *,
     link: bool,
+    hibernate_after: float | None = None,
 ) -> Pid:
     """Start a server with async callbacks and wait for its init."""
     pid: Pid = await _proc_lib.start(
-        _serve, cls.module, args, name=name, link=link, timeout=timeout, behaviour=cls
+        _serve,
+        cls.module,
+        args,
+        link,
+        hibernate_after,
+        name=name,
+        link=link,
+        timeout=timeout,
+        behaviour=cls,
     )
     return pid
+
+
+async def enter_loop(cls: type[GenServer], state: Any, option: Any = None) -> NoReturn:
+    """Make the current process a server of this class; never returns (OTP: enter_loop).
+
+    For a process started by `proc_lib.start` whose initialisation is a story of its own:
+    it calls `init_ack`, then this, in place of the `init` callback. option: as in what
+    `init` returns. Callbacks may be plain or async, it stays a task process.
+    """
+    process = task_process.get()
+    if process is None:
+        raise RuntimeError("enter_loop() needs a task process, e.g. one of proc_lib.start()")
+    if option is not None and not outcome.is_option(option):
+        raise ValueError(f"enter_loop(): {option!r} is no timeout, 'hibernate' or continue")
+    process.behaviour = cls
+    server = TaskServer(process, cls.module)
+    await server.enter(state, option)

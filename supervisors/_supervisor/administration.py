@@ -13,13 +13,14 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from .._gen_server.calls import call
+from .._names import Name
 from .._pid import Pid
 from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
 from .spec import ChildSpec
 
 
-async def _ask(supervisor: Pid | str, request: Any) -> Any:
+async def _ask(supervisor: Pid | Name, request: Any) -> Any:
     verdict, value = await call(supervisor, request, math.inf)
     if verdict == "error":
         raise SupervisorError(value)
@@ -27,7 +28,7 @@ async def _ask(supervisor: Pid | str, request: Any) -> Any:
 
 
 async def start_child(
-    supervisor: Pid | str, child: ChildSpec | Mapping[str, Any] | Sequence[Any]
+    supervisor: Pid | Name, child: ChildSpec | Mapping[str, Any] | Sequence[Any]
 ) -> Any:
     """Start a child after all others.
 
@@ -40,7 +41,7 @@ async def start_child(
     return await _ask(supervisor, ("start_child", child))
 
 
-async def terminate_child(supervisor: Pid | str, child: Hashable) -> None:
+async def terminate_child(supervisor: Pid | Name, child: Hashable) -> None:
     """Stop a child and wait until it is gone; siblings are not touched.
 
     child: its id, its pid for simple_one_for_one (a dead one is fine). The spec is kept,
@@ -49,7 +50,7 @@ async def terminate_child(supervisor: Pid | str, child: Hashable) -> None:
     await _ask(supervisor, ("terminate_child", child))
 
 
-async def restart_child(supervisor: Pid | str, id: Hashable) -> Any:
+async def restart_child(supervisor: Pid | Name, id: Hashable) -> Any:
     """Start a child that does not run; returns what `start_child` does.
 
     SupervisorError: "not_found", "running", "restarting", "simple_one_for_one", or the
@@ -58,7 +59,7 @@ async def restart_child(supervisor: Pid | str, id: Hashable) -> Any:
     return await _ask(supervisor, ("restart_child", id))
 
 
-async def delete_child(supervisor: Pid | str, id: Hashable) -> None:
+async def delete_child(supervisor: Pid | Name, id: Hashable) -> None:
     """Forget the spec of a child that does not run.
 
     SupervisorError: "not_found", "running", "restarting", "simple_one_for_one".
@@ -66,19 +67,19 @@ async def delete_child(supervisor: Pid | str, id: Hashable) -> None:
     await _ask(supervisor, ("delete_child", id))
 
 
-async def which_children(supervisor: Pid | str) -> list[ChildInfo]:
+async def which_children(supervisor: Pid | Name) -> list[ChildInfo]:
     """All children, newest first; for simple_one_for_one in no particular order."""
     children: list[ChildInfo] = await _ask(supervisor, "which_children")
     return children
 
 
-async def count_children(supervisor: Pid | str) -> ChildCounts:
+async def count_children(supervisor: Pid | Name) -> ChildCounts:
     """How many children there are and how many run."""
     counts: ChildCounts = await _ask(supervisor, "count_children")
     return counts
 
 
-async def get_childspec(supervisor: Pid | str, child: Hashable) -> ChildSpec:
+async def get_childspec(supervisor: Pid | Name, child: Hashable) -> ChildSpec:
     """The spec of a child with its defaults; by pid for simple_one_for_one.
 
     SupervisorError: "not_found".

@@ -103,7 +103,7 @@ class SupervisorProcess(SystemHooks):
             message = await self.process.next_message()
             debug = debug_of(self.process)
             if debug is not None and not isinstance(message, Terminate):
-                debug.took(message)
+                debug(("in", message))
             await self._handle(message)
 
     async def _boot(self, wanted: Any) -> None:

@@ -1,0 +1,1 @@
+"""What `supervisors.sys` is made of: the seam to behaviours, and the debug options."""

@@ -1,0 +1,193 @@
+"""The debug options of one process: statistics, log, trace, log file, debug functions.
+
+They hang on the process as one callable, `Debug`, which is there only while an option is
+on: what a behaviour pays when all are off is a look at a field that is None.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import IO, Any, Final
+
+from .._callback import CallbackProcess
+from .._errors import format_reason
+from .._process import DIRTY, RUNNING, Process
+from .hooks import Event
+
+LOG_SIZE: Final = 10
+"""Events that `sys.log` keeps unless it is told otherwise (OTP)."""
+
+DebugFunction = Callable[[Any, Event, Any], Any]
+Tracer = Callable[[Event], object]
+
+
+class Statistics:
+    """Counters of one process since they were switched on."""
+
+    __slots__ = ("_reductions", "_start", "messages_in", "messages_out")
+
+    def __init__(self, process: Process) -> None:
+        self._start = process.runtime.now()
+        self._reductions = process.messages_in
+        self.messages_in = 0
+        self.messages_out = 0
+
+    def shown(self, process: Process) -> dict[str, Any]:
+        return {
+            "start_time": self._start,
+            "current_time": process.runtime.now(),
+            "reductions": process.messages_in - self._reductions,
+            "messages_in": self.messages_in,
+            "messages_out": self.messages_out,
+        }
+
+
+class Debug:
+    """Everything that is switched on for one process."""
+
+    __slots__ = ("file", "functions", "process", "ring", "statistics", "tracer")
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.statistics: Statistics | None = None
+        self.ring: deque[Event] | None = None
+        self.tracer: Tracer | None = None
+        self.file: IO[str] | None = None
+        self.functions: dict[Hashable, tuple[DebugFunction, Any]] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is switched on any more."""
+        return (
+            self.statistics is None
+            and self.ring is None
+            and self.tracer is None
+            and self.file is None
+            and not self.functions
+        )
+
+    def __call__(self, event: Event) -> None:
+        tag = event[0]
+        if self.statistics is not None:
+            if tag == "in":
+                self.statistics.messages_in += 1
+            elif tag == "out":
+                self.statistics.messages_out += 1
+        if self.ring is not None:
+            self.ring.append(event)
+        if self.file is not None:
+            self.file.write(self.line(event) + "\n")
+            self.file.flush()
+        if self.tracer is not None and tag != "noreply":
+            self.tracer(event[:3])
+        if self.functions:
+            self._run_functions(event)
+        if tag == "exit":
+            self.close_file()
+
+    def _run_functions(self, event: Event) -> None:
+        """Give the event to each; one that is done, or raises, is removed (OTP)."""
+        who = self.process.name or self.process.pid
+        for id, (function, state) in list(self.functions.items()):
+            try:
+                state = function(state, event, who)
+            except Exception as error:
+                state = "done"
+                sys.stderr.write(
+                    f"supervisors: debug function {id!r} of {who} removed: {format_reason(error)}\n"
+                )
+            if id in self.functions:
+                if state == "done":
+                    del self.functions[id]
+                else:
+                    self.functions[id] = function, state
+
+    # --- options ------------------------------------------------------------------------
+
+    def keep_log(self, size: int) -> None:
+        """Keep the last `size` events from now on, with those that are there already."""
+        self.ring = deque(self.ring or (), maxlen=size)
+
+    def open_file(self, path: Path) -> None:
+        self.close_file()
+        self.file = path.open("a", encoding="utf-8")
+
+    def close_file(self) -> None:
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def clear(self) -> None:
+        self.statistics = self.ring = self.tracer = None
+        self.functions.clear()
+        self.close_file()
+
+    def options(self) -> list[Any]:
+        """What is switched on, as `sys.get_status` shows it."""
+        on: list[Any] = []
+        if self.statistics is not None:
+            on.append("statistics")
+        if self.ring is not None:
+            on.append(("log", self.ring.maxlen))
+        if self.tracer is not None:
+            on.append("trace")
+        if self.file is not None:
+            on.append(("log_to_file", self.file.name))
+        on.extend(("install", id) for id in self.functions)
+        return on
+
+    def line(self, event: Event) -> str:
+        """An event in words."""
+        return described(self.process.name or str(self.process.pid), event)
+
+
+def described(who: str, event: Event) -> str:
+    """An event as one line for people, e.g. ``*DBG* counter got cast 2``."""
+    match event:
+        case ("in", ("$gen_call", from_, request)):
+            text = f"got call {request!r} from {getattr(from_, 'pid', from_)}"
+        case ("in", ("$gen_cast", request)):
+            text = f"got cast {request!r}"
+        case ("in", message):
+            text = f"got {message!r}"
+        case ("out", reply, to, *state):
+            text = f"sent {reply!r} to {to}" + "".join(f", new state {s!r}" for s in state)
+        case ("noreply", state):
+            text = f"new state {state!r}"
+        case ("exit", reason):
+            text = f"ended: {format_reason(reason)}"
+        case _:
+            text = repr(event)
+    return " ".join(f"*DBG* {who} {text}".split())
+
+
+def debug_of(process: Process) -> Debug | None:
+    """What is switched on for a process; None nearly always."""
+    debug: Any = None if process.extras is None else process.extras.debug
+    return debug if isinstance(debug, Debug) else None
+
+
+def switch_on(process: Process) -> Debug:
+    """The debug options of a process, made on first use; `tidy` after changing them."""
+    extras = process.more()
+    if not isinstance(extras.debug, Debug):
+        extras.debug = Debug(process)
+    return extras.debug
+
+
+def tidy(process: Process) -> None:
+    """Drop the options when all are off; have the process rest where it can be seen."""
+    debug = debug_of(process)
+    if debug is not None and debug.idle:
+        process.more().debug = None
+    if isinstance(process, CallbackProcess) and process.status not in (RUNNING, DIRTY):
+        process.settle()
+
+
+def logged(process: Process) -> list[Event]:
+    """The events that `sys.log` keeps of a process, oldest first."""
+    debug = debug_of(process)
+    return [] if debug is None or debug.ring is None else list(debug.ring)

@@ -1,0 +1,97 @@
+"""The seam between `supervisors.sys` and a behaviour: what a behaviour answers for.
+
+OTP asks the same of its behaviours and of special processes (``system_get_state``,
+``system_replace_state``, ``system_code_change``, ``system_terminate``). A behaviour on a
+task process puts its hooks into ``process.sys``; the record of a callback process inherits
+from them. One that is built on a GenServer needs none of this: see `GenServer`, whose
+callback module may define the ``system_…`` callbacks.
+
+What it does besides, with ``debug = process.extras.debug``, which is nearly always None:
+it calls ``debug(event)`` with
+
+===============================  ====================================================
+event                            when
+===============================  ====================================================
+``("in", message)``              it takes a message from its mailbox
+``("out", reply, to, state)``    it has answered `to`; `state` is what it goes on with
+``("noreply", state)``           it has handled a message that got no answer
+===============================  ====================================================
+
+The kernel adds ``("exit", reason)``, and the "in" of processes that are no behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._errors import Reason, format_reason
+
+Event = tuple[Any, ...]
+
+
+class CodeChangeError(Exception):
+    """A code change was refused or failed; code and state are what they were (1.7).
+
+    reason: ``("unknown_system_msg", request)`` when the process was not suspended, ``("EXIT",
+    reason)`` when its migration raised or there is none, else what the migration returned.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        match self.reason:
+            case ("unknown_system_msg", _):
+                return "code can only be changed while the process is suspended: sys.suspend()"
+        return f"code change failed: {format_reason(self.reason)}"
+
+
+class SystemHooks:
+    """What `sys` asks of a behaviour; the answers here suit one that has nothing to say."""
+
+    __slots__ = ()
+
+    behaviour = "process"
+    """The behaviour, as `sys.get_status` names it: "gen_server", "supervisor"."""
+
+    def callback_module(self) -> str:
+        """The code it runs, as ``module:name``; empty when the process's own will do."""
+        return ""
+
+    def get_state(self) -> Any:
+        """The state, as it is between two messages."""
+        raise AssertionError("each behaviour knows its state")
+
+    def replace_state(self, state: Any) -> None:
+        """Take another state; raises when it cannot be replaced."""
+        raise AssertionError("each behaviour keeps its own state")
+
+    def transform_state(self, fn: Callable[[Any], Any]) -> Any:
+        """Replace the state by ``fn(state)``; what `sys.replace_state` answers."""
+        state = fn(self.get_state())
+        self.replace_state(state)
+        return state
+
+    def shown_state(self, log: list[Event]) -> Any:
+        """The state as it may be shown: what `format_status` makes of it and of the log."""
+        return self.get_state()
+
+    def change_code(self, module: Any, old_vsn: Any, extra: Any) -> None:
+        """Go over to the code that is loaded now, and migrate the state.
+
+        Raises CodeChangeError, with code and state as they were.
+        """
+        raise CodeChangeError(("EXIT", "undef"))
+
+    def is_hibernating(self) -> bool:
+        """Whether it has put away what it can until the next message (G17)."""
+        return False
+
+    def system_served(self) -> None:
+        """A system message has been answered; a running timeout starts anew (G7)."""
+
+    def system_terminate(self, reason: Reason) -> None:
+        """End through the terminate callback; asked of callback processes only."""
+        raise AssertionError("each behaviour ends in its own way")
