@@ -12,7 +12,7 @@ time-out instead of starting it (OTP: gen_statem, ``action()``):
     (("timeout", name), time, content[, …])   runs until it fires or is set again
     (<one of these>, "cancel")                stop it
     (<one of these>, "update", content)       change what it will bring
-    "hibernate", ("hibernate", bool)          accepted; there is no heap of its own to shrink
+    "hibernate", ("hibernate", bool)          hibernate while nothing comes, as a GenServer
     ("change_callback_module", module), ("push_callback_module", module), "pop_callback_module"
 
 options: ``("abs", True)`` or a list of such: time is a moment on the runtime's clock
@@ -57,7 +57,7 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class Hibernate:
-    """No effect here."""
+    """Whether to hibernate until the next message (G17)."""
 
     flag: bool
 

@@ -75,9 +75,10 @@ from .._errors import Reason
 from .._gen_server.behaviour import GenServer, Undefined
 from .._gen_server.plain import start_plain
 from .._gen_server.task import start_task
+from .._names import Name
 from .._pid import Pid
 from .._supervisor.spec import ChildSpec, Restart, Shutdown
-from .machine import AsyncMachine, Machine, PlainMachine, Starter, server_of
+from .machine import AsyncMachine, PlainMachine, server_of
 
 
 class GenStateMachine:
@@ -85,11 +86,12 @@ class GenStateMachine:
 
     is_plain: ClassVar[bool] = True
     """Whether all callbacks are plain functions; set for every subclass."""
-    module: ClassVar[GenStateMachine]
+    instance: ClassVar[GenStateMachine]
     """The one instance the callbacks are called on."""
+    module: ClassVar[GenServer]
+    """The server that its processes run."""
     functions: ClassVar[dict[Any, Any]]
     """The callback of each state, as far as they were needed."""
-    _server: ClassVar[type[Machine]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -100,8 +102,8 @@ class GenStateMachine:
             for member in vars(base).values()
         )
         cls.functions = {}
-        cls.module = cls()
-        cls._server = server_of(cls, PlainMachine if cls.is_plain else AsyncMachine)
+        cls.instance = cls()
+        cls.module = server_of(cls, PlainMachine if cls.is_plain else AsyncMachine)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -112,7 +114,7 @@ class GenStateMachine:
     # --- callbacks --------------------------------------------------------------------
 
     def callback_mode(self) -> Any:
-        """ "state_functions" or "handle_event_function"; in a list with "state_enter" for
+        """Either "state_functions" or "handle_event_function"; in a list with "state_enter" for
         enter calls.
         """
         raise Undefined(f"{type(self).__qualname__} has no callback_mode")
@@ -142,37 +144,51 @@ class GenStateMachine:
 
     @classmethod
     def start(
-        cls, *args: Any, name: str | None = None, timeout: float = math.inf
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        timeout: float = math.inf,
+        hibernate_after: float | None = None,
     ) -> Awaitable[Pid]:
         """Start the machine unlinked; await it for the pid.
 
         Arguments and errors as `GenServer.start`. The first enter call and the actions of
         init come after the acknowledgement: what fails there ends a machine that was started.
         """
-        return cls._start(args, name, timeout, link=False)
+        return cls._start(args, name, timeout, hibernate_after, link=False)
 
     @classmethod
     def start_link(
-        cls, *args: Any, name: str | None = None, timeout: float = math.inf
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        timeout: float = math.inf,
+        hibernate_after: float | None = None,
     ) -> Awaitable[Pid]:
         """As `start`, linked to the calling process, which becomes the parent."""
-        return cls._start(args, name, timeout, link=True)
+        return cls._start(args, name, timeout, hibernate_after, link=True)
 
     @classmethod
     def _start(
-        cls, args: tuple[Any, ...], name: str | None, timeout: float, *, link: bool
+        cls,
+        args: tuple[Any, ...],
+        name: Name | None,
+        timeout: float,
+        hibernate_after: float | None,
+        *,
+        link: bool,
     ) -> Awaitable[Pid]:
-        starter = cast("type[GenServer]", Starter(cls._server, cls))
+        server = cast("type[GenServer]", cls)  # it has what is needed: a module and its names
         if cls.is_plain:
-            return start_plain(starter, args, name, link=link)
-        return start_task(starter, args, name, timeout, link=link)
+            return start_plain(server, args, name, link=link, hibernate_after=hibernate_after)
+        return start_task(server, args, name, timeout, link=link, hibernate_after=hibernate_after)
 
     @classmethod
     def child_spec(
         cls,
         *args: Any,
         id: Any = None,
-        name: str | None = None,
+        name: Name | None = None,
         restart: Restart = "permanent",
         shutdown: Shutdown = 5.0,
         significant: bool = False,

@@ -6,7 +6,7 @@ async callbacks, and tests drive it without a loop. Whoever carries it out does 
     engine.accept(event)
     while (callback := engine.next_callback()) is not None:
         engine.take(<run the callback>)
-        <carry out and clear engine.effects>
+        <carry out engine.effects, in order, and empty it>
         if engine.halted is not None: <stop with that reason>
 
 A transition may take several callbacks (an enter call, and those it asks to repeat); what
@@ -25,7 +25,7 @@ from . import actions as act
 from .actions import Reply
 from .misuse import Misuse
 from .returns import Halt, read
-from .timeouts import Cancel, Event, Start, Timeouts, Timer
+from .timeouts import Cancel, Event, Start, Timeouts
 
 Effect = Reply | Start | Cancel
 
@@ -55,10 +55,11 @@ class Engine:
     """One state machine.
 
     load: turns what the user calls a callback module into a `Module`, or raises Misuse.
+    effects: what is to be carried out. halted: why it has stopped. hibernate: whether the
+    last transition asked for it.
     """
 
     __slots__ = (
-        "_effects",
         "_enter_due",
         "_entering",
         "_event",
@@ -67,9 +68,12 @@ class Engine:
         "_next_data",
         "_next_state",
         "_postpone",
+        "_sleepy",
         "_wanted",
         "data",
+        "effects",
         "halted",
+        "hibernate",
         "modules",
         "postponed",
         "queue",
@@ -77,20 +81,21 @@ class Engine:
         "timeouts",
     )
 
-    def __init__(self, load: Callable[[Any], Module]) -> None:
+    def __init__(self, load: Callable[[Any], Module], state: Any, data: Any) -> None:
         self._load = load
-        self.state: Any = None
-        self.data: Any = None
+        self.state = state
+        self.data = data
         self.modules: list[Module] = []
         self.queue: deque[Event] = deque()
         self.postponed: list[Event] = []
         self.timeouts = Timeouts()
         self.halted: Halt | None = None
-        self._effects: list[Effect] = []
+        self.effects: list[Effect] = []
+        self.hibernate = False
         self._event = INIT
         self._next_state: Any = None
         self._next_data: Any = None
-        self._postpone = self._entering = self._enter_due = False
+        self._postpone = self._entering = self._enter_due = self._sleepy = False
         self._inserted: list[Event] = []
         self._wanted: dict[act.TimeoutName, act.Timeout] = {}
 
@@ -99,16 +104,13 @@ class Engine:
         """The callback module in force."""
         return self.modules[-1]
 
-    def effects(self) -> list[Effect]:
-        """What is to be carried out now, in order; answered once."""
-        effects, self._effects = self._effects, []
-        return effects
+    def __repr__(self) -> str:
+        return f"<state machine in {self.state!r} with {self.data!r}>"
 
     # --- events in ----------------------------------------------------------------------
 
-    def start(self, module: Any, state: Any, data: Any, actions: Any) -> None:
-        """Begin: init's actions, then the first enter call, whose old state is `state` (T4)."""
-        self.state, self.data = state, data
+    def start(self, module: Any, actions: Any) -> None:
+        """Begin: init's actions, then the first enter call, whose old state is its own (T4)."""
         self.modules = [self._load(module)]
         self._begin(INIT)
         self._act(actions)
@@ -118,13 +120,6 @@ class Engine:
     def accept(self, event: Event) -> None:
         """Something was received."""
         self.queue.append(event)
-
-    def fired(self, timer: Timer) -> bool:
-        """A timer fired: whether it is an event, or was cancelled before it was seen."""
-        event = self.timeouts.fired(timer)
-        if event is not None:
-            self.queue.append(event)
-        return event is not None
 
     # --- callbacks ----------------------------------------------------------------------
 
@@ -160,7 +155,7 @@ class Engine:
             self._next_data = result.data
             self._settle()
             for action in act.listed(result.replies):
-                self._effects.append(act.read_reply(action))
+                self.effects.append(act.read_reply(action))
             self.halted = result
             return
         self._next_state, self._next_data = result.state, result.data
@@ -173,6 +168,7 @@ class Engine:
         self._event = event
         self._next_state, self._next_data = self.state, self.data
         self._postpone = self._entering = self._enter_due = False
+        self._sleepy = False
         self._inserted = []
         self._wanted = {}
 
@@ -190,7 +186,7 @@ class Engine:
     def _do(self, meaning: act.Action, action: Any) -> None:
         match meaning:
             case Reply():
-                self._effects.append(meaning)
+                self.effects.append(meaning)
             case act.Postpone(flag):
                 self._postpone = flag
             case act.NextEvent(type_, content):
@@ -208,8 +204,8 @@ class Engine:
                 if how == "change":
                     self.modules.pop()
                 self.modules.append(loaded)
-            case act.Hibernate():
-                return
+            case act.Hibernate(flag):
+                self._sleepy = flag
 
     def _enter_or_finish(self, *, enter: bool) -> None:
         if enter and self.module.enter:
@@ -219,6 +215,7 @@ class Engine:
 
     def _finish(self) -> None:
         """The end of a transition: everything but the replies, in the order of T1."""
+        self.hibernate = self._sleepy
         if self._postpone:
             self.postponed.append(self._event)
         self._cancel("timeout")
@@ -228,10 +225,10 @@ class Engine:
             self.postponed.clear()
         self._settle()
         for wanted in self._wanted.values():
-            self._effects += self.timeouts.apply(wanted)
+            self.effects += self.timeouts.apply(wanted)
         self.queue.extendleft(reversed(self._inserted))
 
     def _cancel(self, name: act.TimeoutName) -> None:
         effect = self.timeouts.cancel(name)
         if effect is not None:
-            self._effects.append(effect)
+            self.effects.append(effect)

@@ -25,7 +25,7 @@ def load(machine: Any) -> Module:
 
     if not (isinstance(machine, type) and issubclass(machine, GenStateMachine)):
         raise Misuse(("not_a_callback_module", machine))
-    mode = machine.module.callback_mode()
+    mode = machine.instance.callback_mode()
     style = None
     enter = False
     for item in listed(mode):
@@ -38,7 +38,7 @@ def load(machine: Any) -> Module:
             break
     if style is None:
         raise Misuse(("bad_return_from_callback_mode", mode))
-    return Module(machine.module, style, enter)
+    return Module(machine.instance, style, enter)
 
 
 def run(callback: Callback) -> Any:
