@@ -138,11 +138,12 @@ class Agent:
         await stop(agent, reason, timeout)
 
 
-def _plain(fn: Callable[..., Any]) -> Callable[..., Any]:
+def _plain(fn: Any) -> Callable[..., Any]:
     target = fn.func if isinstance(fn, partial) else fn
-    if not callable(fn) or iscoroutinefunction(target):
+    if not callable(target) or iscoroutinefunction(target):
         raise TypeError(
             f"an agent applies plain functions, not {fn!r}; state whose work has to wait "
             "belongs in a GenServer with async callbacks"
         )
-    return fn
+    plain: Callable[..., Any] = fn
+    return plain

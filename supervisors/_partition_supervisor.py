@@ -90,7 +90,7 @@ class PartitionSupervisor:
         for a spec that makes no sense, ValueError for a bad `partitions`.
         """
         count = partitions if partitions is not None else os.cpu_count() or 1
-        if not isinstance(count, int) or count < 1:
+        if count < 1:
             raise ValueError(f"partitions={partitions!r}; it is a whole number >= 1")
         spec = check_child_spec(child)
         args = (SupFlags(strategy, intensity, period), spec, count, with_arguments)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from itertools import chain, count
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import trio
 
@@ -150,7 +150,7 @@ class Table(ABC):
             del owner.keys[key]
         else:
             gone = set(going)
-            serials[:] = [number for number in serials if number not in gone]
+            owner.keys[key] = [number for number in serials if number not in gone]
         self.remove(key, owner, going)
         if not owner.keys:
             del self.owners[owner.pid]
@@ -164,6 +164,10 @@ class Table(ABC):
             pid = listener if isinstance(listener, Pid) else resolve(listener)
             if pid is not None:
                 pid._post(info(message))
+
+
+_THE_ONE: Final = [0]
+"""The serials of every entry under a unique key, one list for all: never changed."""
 
 
 class UniqueTable(Table):
@@ -183,7 +187,7 @@ class UniqueTable(Table):
             if holding is not None and holding.status < EXITING:
                 raise RegistryError(("already_registered", holder))
             self.drop(self.owners[holder], key)  # it unwinds; its name is free
-        self.owner_of(process).keys[key] = [0]
+        self.owner_of(process).keys[key] = _THE_ONE
         self.entries[key] = (process.pid, value)
 
     def remove(self, key: Hashable, owner: Owner, serials: list[int]) -> None:
@@ -233,8 +237,8 @@ class DuplicateTable(Table):
     def add(self, process: Process, key: Hashable, value: Any) -> None:
         pid = process.pid
         serial = next(self.serials)
-        self.owner_of(process).keys.setdefault(key, []).append(serial)
         self._partition(pid).setdefault(key, {})[serial] = (pid, value)
+        self.owner_of(process).keys.setdefault(key, []).append(serial)
 
     def remove(self, key: Hashable, owner: Owner, serials: list[int]) -> None:
         partition = self._partition(owner.pid)

@@ -112,7 +112,7 @@ class Registry:
         """
         if keys not in ("unique", "duplicate"):
             raise ValueError(f"keys={keys!r}; it is 'unique' or 'duplicate'")
-        if not isinstance(partitions, int) or partitions < 1:
+        if partitions < 1:
             raise ValueError(f"partitions={partitions!r}; it is a whole number >= 1")
         return await RegistryServer.start_link(keys, partitions, tuple(listeners), name=name)
 

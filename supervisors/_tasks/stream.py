@@ -223,7 +223,7 @@ class Stream(Watch):
             run = _Run(self)
             self._running[run] = None
             watches = self.consumer.more().monitored_by
-            watches.setdefault(self, self)  # type: ignore[call-overload]
+            watches[self] = self  # type: ignore[index]
             if self._ordered:
                 self._buffer.append(run)
             try:
