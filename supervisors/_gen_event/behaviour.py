@@ -121,9 +121,17 @@ class GenEvent:
         ``("error", value)`` after a bad return value.
         """
 
+    def code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
+        """``("ok", new_state)``: migrate the state of older code, for `sys.change_code`.
+
+        Without it the state is taken over as it is.
+        """
+        raise Undefined(f"{type(self).__qualname__} has no code_change")
+
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Change what reports and `sys.get_status` show; keys stay the same (G18).
 
-        status: a dict with the keys "state", "message" and "reason".
+        status: a dict with the keys "state", "message", "reason" and "log" (the events that
+        `sys.log` keeps of the manager).
         """
         return status

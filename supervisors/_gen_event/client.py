@@ -1,6 +1,6 @@
 """What others do with an event manager: start it, add handlers, notify, call.
 
-`manager` is a pid or a registered name everywhere. Requests wait without a limit, as in
+`manager` is a pid or a name everywhere. Requests wait without a limit, as in
 OTP, except `call` (5 seconds). CallExit ("noproc", or the reason the manager ended with)
 is raised when it is not there.
 """
@@ -14,14 +14,14 @@ from typing import Any
 from .._errors import BadArg, CallExit, Reason, format_reason
 from .._gen_server import calls
 from .._gen_server.stop import stop as stop_server
-from .._names import resolve
+from .._names import Name, resolve
 from .._pid import Pid
 from .._signals import self
 from .._supervisor.spec import ChildSpec, Restart, Shutdown
 from .handlers import Handler, Refused, blank
 from .manager import EventManager
 
-Manager = Pid | str
+Manager = Pid | Name
 
 
 class HandlerError(Exception):
@@ -41,20 +41,20 @@ class HandlerError(Exception):
         return f"the event handler failed: {format_reason(self.reason)}"
 
 
-async def start(*, name: str | None = None) -> Pid:
+async def start(*, name: Name | None = None) -> Pid:
     """Start a manager without handlers, unlinked; StartError as GenServer.start."""
-    return await EventManager.start(False, name=name)
+    return await EventManager.start(name=name)
 
 
-async def start_link(*, name: str | None = None) -> Pid:
+async def start_link(*, name: Name | None = None) -> Pid:
     """As `start`, linked to the calling process, which becomes the parent."""
-    return await EventManager.start_link(True, name=name)
+    return await EventManager.start_link(name=name)
 
 
 def child_spec(
     *,
     id: Any = None,
-    name: str | None = None,
+    name: Name | None = None,
     restart: Restart = "permanent",
     shutdown: Shutdown = 5.0,
     significant: bool = False,
@@ -80,7 +80,10 @@ async def stop(manager: Manager, reason: Reason = "normal", timeout: float = mat
 
 
 def notify(manager: Manager, event: Any) -> None:
-    """Send an event and go on at once. To a dead pid: silent; to an unknown name: BadArg."""
+    """Send an event and go on at once.
+
+    Silent when nobody is there; BadArg for a registered name that nobody has.
+    """
     if isinstance(manager, str) and resolve(manager) is None:
         raise BadArg(f"gen_event.notify(): no process is registered as {manager!r}")
     calls.cast(manager, ("notify", event))

@@ -7,28 +7,29 @@ stray calls and casts included, goes to the handlers' `handle_info`, as in OTP.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from .._cell import current_process, current_runtime, require_process
-from .._errors import Reason
+from .._errors import BadArg, Reason
 from .._gen_server.behaviour import GenServer
 from .._gen_server.calls import From
+from .._gen_server.system import loaded_class
 from .._signals import trap_exit, unlink
 from . import handlers as rules
-from .handlers import Handlers
+from .behaviour import GenEvent
+from .handlers import Handlers, Installed
 from .reporting import shown
 
 
 class EventManager(GenServer):
     """Started by `gen_event.start` and `gen_event.start_link`."""
 
-    def init(self, linked: bool) -> Any:
+    behaviour = "gen_event"
+
+    def init(self) -> Any:
         trap_exit()
-        if not linked:
-            # An unlinked manager is its own parent (OTP: gen, nolink): it must outlive its
-            # starter even when that later supervises a handler, and so is linked to it.
-            require_process("starting an event manager").parent = None
         return "ok", ()
 
     def handle_cast(self, request: Any, handlers: Handlers) -> Any:
@@ -70,19 +71,64 @@ class EventManager(GenServer):
             if one.supervisor is not None and one.supervisor is not parent:
                 unlink(one.supervisor)
 
+    # --- supervisors.sys --------------------------------------------------------------
+
+    def system_get_state(self, handlers: Handlers) -> list[tuple[type[GenEvent], Any, Any]]:
+        """``(class, id, state)`` of every handler; id is None where it has none."""
+        return [(one.handler, one.id, one.state) for one in handlers]
+
+    def system_replace_state(
+        self, fn: Callable[[Any], Any], handlers: Handlers
+    ) -> tuple[list[Any], Handlers]:
+        """``fn((class, id, state))`` is asked of each and answers the same with a new state.
+
+        Where it raises, or answers anything else, the handler keeps its state (OTP).
+        """
+        replaced = tuple(_replaced(one, fn) for one in handlers)
+        return self.system_get_state(replaced), replaced
+
+    def system_code_change(self, old_vsn: Any, handlers: Handlers, extra: Any) -> Any:
+        """Go over to the classes that are loaded now, migrating every handler's state.
+
+        ``sys.change_code(manager, None, old_vsn, extra)`` calls `code_change` of those
+        handlers that have one; if one fails, all stay what they were.
+        """
+        return "ok", tuple(_migrated(one, old_vsn, extra) for one in handlers)
+
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """The state as `system_get_state` has it, each as its handler wants it shown."""
         process = current_process()
         pid = None if process is None else process.pid
         reports = current_runtime().reports
-        told = {"message": status["message"], "reason": status["reason"]}
-        states = (
-            shown(one.handler.module, {"state": one.state, **told}, reports, pid)["state"]
-            for one in status["state"]
-        )
+        state = status["state"]
+        triples = self.system_get_state(state) if type(state) is tuple else state
         return {
             **status,
-            "state": tuple(
-                replace(one, state=state)
-                for one, state in zip(status["state"], states, strict=True)
-            ),
+            "state": [
+                (
+                    handler,
+                    id,
+                    shown(handler.module, {**status, "state": own}, reports, pid)["state"],
+                )
+                for handler, id, own in triples
+            ],
         }
+
+
+def _replaced(one: Installed, fn: Callable[[Any], Any]) -> Installed:
+    try:
+        handler, id, state = fn((one.handler, one.id, one.state))
+    except Exception:
+        return one
+    return replace(one, state=state) if (handler, id) == (one.handler, one.id) else one
+
+
+def _migrated(one: Installed, old_vsn: Any, extra: Any) -> Installed:
+    loaded: type[GenEvent] = loaded_class(one.handler)
+    if loaded.code_change is GenEvent.code_change:
+        return replace(one, handler=loaded)
+    answer = loaded.module.code_change(old_vsn, one.state, extra)
+    match answer:
+        case ("ok", state):
+            return replace(one, handler=loaded, state=state)
+    raise BadArg(f"{one}: code_change must return ('ok', state), returned {answer!r}")

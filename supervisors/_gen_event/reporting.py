@@ -9,6 +9,7 @@ from .._cell import require_process
 from .._errors import Reason, format_reason
 from .._pid import Pid
 from .._reports import ErrorReport, Reports, WarningReport
+from .._sys.debug import logged
 
 if TYPE_CHECKING:
     from .behaviour import GenEvent
@@ -56,14 +57,15 @@ def shown(
     except Exception as error:
         problem = format_reason(error)
     reports.emit(WarningReport(pid, f"{name}.format_status failed: {problem}"))
-    return {**status, "state": HIDDEN, "message": HIDDEN}
+    return {**status, "state": HIDDEN, "message": HIDDEN, "log": []}
 
 
 def failed(handler: Installed, reason: Reason, message: Any) -> None:
     """Emit the HandlerReport of a handler that the current process, its manager, removes."""
     process = require_process("removing an event handler")
     bare = reason[1] if _is_exit(reason) else reason
-    status = {"state": handler.state, "message": message, "reason": bare}
+    log = logged(process)
+    status = {"state": handler.state, "message": message, "reason": bare, "log": log}
     status = shown(handler.handler.module, status, process.runtime.reports, process.pid)
     manager = process.name or process.pid
     process.runtime.reports.emit(

@@ -187,6 +187,23 @@ def test_a_reader_that_hangs_is_given_up_and_changes_no_alarm(as_process: Any) -
     as_process(body)
 
 
+def test_the_time_a_reading_takes_does_not_shift_the_next(as_process: Any) -> None:
+    async def body() -> None:
+        began, times = trio.current_time(), []
+
+        async def slow() -> Memory:
+            times.append(trio.current_time() - began)
+            await trio.sleep(10)
+            return QUIET
+
+        await alarm_handler.start_link()
+        await MemSup.start_link(MemorySettings(read=slow, process=math.inf))
+        await trio.sleep(130)
+        assert times == pytest.approx([0, 60, 120])
+
+    as_process(body)
+
+
 def test_a_reader_that_fails_is_reported_and_asked_again_next_time(as_process: Any) -> None:
     async def body() -> None:
         reports: list[Any] = []
