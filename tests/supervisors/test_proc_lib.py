@@ -21,6 +21,8 @@ from supervisors import (
 )
 
 
+@pytest.mark.otp("proc_lib", "sync_start_nolink")
+@pytest.mark.otp("proc_lib", "sync_start_link")
 async def test_the_starter_waits_for_the_acknowledgement(autojump_clock):
     async def ready(delay: float, extra: Any) -> None:
         await trio.sleep(delay)
@@ -40,6 +42,7 @@ async def test_the_starter_waits_for_the_acknowledgement(autojump_clock):
         assert caught.value.reason == ("already_started", pid)
 
 
+@pytest.mark.otp("proc_lib", "init_dont_hang")
 async def test_a_process_that_ends_first_is_a_failed_start(autojump_clock):
     async def fails(how: Any) -> None:
         how()
@@ -65,6 +68,7 @@ async def test_a_process_that_ends_first_is_a_failed_start(autojump_clock):
             await proc_lib.start(fails, proc_lib.init_ignore)
 
 
+@pytest.mark.otp("proc_lib", "sync_start_timeout")
 async def test_a_start_that_takes_too_long_is_killed(autojump_clock):
     cleaned: list[str] = []
 

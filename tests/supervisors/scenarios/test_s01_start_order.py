@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import supervisors as otp
 
 from .harness import Scenario, golden, play
@@ -22,5 +24,6 @@ async def s01(s: Scenario) -> None:
     s.event("obs", "sup_exit", await s.exit_of(sup))
 
 
+@pytest.mark.otp("supervisor", "order_of_children")
 async def test_as_erlang_does(autojump_clock: Any) -> None:
     assert await play(s01) == golden("s01_start_order_reverse_stop")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import supervisors as otp
 from supervisors import Ignore, StartError
 
@@ -45,5 +47,8 @@ def as_otp_26(trace: list[str]) -> list[str]:
     return changed
 
 
+@pytest.mark.otp("supervisor", "sup_start_fail")
+@pytest.mark.otp("gen_server", "start")
+@pytest.mark.otp("proc_lib", "init_dont_hang")
 async def test_as_erlang_does_since_otp_26(autojump_clock: Any) -> None:
     assert await play(s02) == as_otp_26(golden("s02_init_failure_unwinds"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import supervisors as otp
 
 from .harness import Scenario, golden, play
@@ -21,5 +23,8 @@ async def s03(s: Scenario) -> None:
     s.event("obs", "sup_exit", await s.exit_of(sup))
 
 
+@pytest.mark.otp("supervisor", "one_for_all")
+@pytest.mark.otp("supervisor", "one_for_all_escalation")
+@pytest.mark.otp("supervisor", "temporary_bystander")
 async def test_as_erlang_does(autojump_clock: Any) -> None:
     assert await play(s03) == golden("s03_one_for_all")

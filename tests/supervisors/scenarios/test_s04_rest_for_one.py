@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from .harness import Scenario, golden, play
 
 
@@ -27,5 +29,6 @@ async def s04(s: Scenario) -> None:
     s.event("obs", "which_children", await s.kids(sup))
 
 
+@pytest.mark.otp("supervisor", "rest_for_one")
 async def test_as_erlang_does(autojump_clock: Any) -> None:
     assert await play(s04) == golden("s04_rest_for_one")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 import trio
 
 import supervisors as otp
@@ -40,5 +41,6 @@ async def s06(s: Scenario) -> None:
     s.event("obs", "intensity_zero", await s.exit_of(sup))
 
 
+@pytest.mark.otp("supervisor", "multiple_restarts")
 async def test_as_erlang_does(autojump_clock: Any) -> None:
     assert await play(s06) == golden("s06_intensity_window")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import supervisors as otp
 
 from .harness import Scenario, golden, play
@@ -31,5 +33,15 @@ async def s07(s: Scenario) -> None:
             await s.stop(sup)
 
 
+@pytest.mark.otp("supervisor", "permanent_normal")
+@pytest.mark.otp("supervisor", "permanent_shutdown")
+@pytest.mark.otp("supervisor", "permanent_abnormal")
+@pytest.mark.otp("supervisor", "transient_normal")
+@pytest.mark.otp("supervisor", "transient_shutdown")
+@pytest.mark.otp("supervisor", "transient_abnormal")
+@pytest.mark.otp("supervisor", "temporary_normal")
+@pytest.mark.otp("supervisor", "temporary_shutdown")
+@pytest.mark.otp("supervisor", "temporary_abnormal")
+@pytest.mark.otp("supervisor", "do_not_save_child_specs_for_temporary_children")
 async def test_as_erlang_does(autojump_clock: Any) -> None:
     assert await play(s07) == golden("s07_restart_type_matrix")

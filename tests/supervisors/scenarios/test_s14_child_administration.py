@@ -106,5 +106,8 @@ async def s14(s: Scenario) -> None:
     say("check", ("not_a_list", check("x")))
 
 
+@pytest.mark.otp("supervisor", "child_adm")
+@pytest.mark.otp("supervisor", "sup_start_ignore_temporary_child_start_child")
+@pytest.mark.otp("supervisor", "sup_start_child_returns_error")
 async def test_as_erlang_does(autojump_clock: Any) -> None:
     assert await play(s14) == golden("s14_child_admin")

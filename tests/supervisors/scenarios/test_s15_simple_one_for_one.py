@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import supervisors as otp
 from supervisors import ChildSpec
 
@@ -49,5 +51,9 @@ async def s15(s: Scenario) -> None:
     s.event("obs", "in_parallel", otp.current_runtime().now() - begun < 0.15)
 
 
+@pytest.mark.otp("supervisor", "child_adm_simple")
+@pytest.mark.otp("supervisor", "sup_start_ignore_permanent_child_start_child_simple")
+@pytest.mark.otp("supervisor", "sup_start_child_returns_error_simple")
+@pytest.mark.otp("supervisor", "simple_one_for_one_shutdown")
 async def test_as_erlang_does(autojump_clock: Any) -> None:
     assert await play(s15) == golden("s15_simple_one_for_one")

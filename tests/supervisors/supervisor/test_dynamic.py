@@ -18,6 +18,7 @@ async def dynamic(module: Any = Plain, **options: Any) -> otp.Pid:
     return await tree(module.child_spec(**options), strategy="simple_one_for_one", **flags)
 
 
+@pytest.mark.otp("supervisor", "simple_one_for_one")
 def test_children_come_and_go(as_process):
     async def main():
         sup = await dynamic(restart="temporary")
@@ -45,6 +46,7 @@ def test_a_restarted_child_has_its_own_arguments(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "child_adm_simple")
 def test_answers_of_the_administration(as_process):
     async def refusal(request: Any) -> Any:
         with pytest.raises(SupervisorError) as caught:
@@ -67,6 +69,8 @@ def test_answers_of_the_administration(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "sup_stop_timeout_dynamic")
+@pytest.mark.otp("supervisor", "simple_one_for_one_shutdown")
 def test_all_stop_at_once_and_one_timer_covers_them(as_process):
     async def main():
         otp.trap_exit()
@@ -87,6 +91,9 @@ def test_all_stop_at_once_and_one_timer_covers_them(as_process):
 
 
 @pytest.mark.parametrize("module", [Plain, Trapping])
+@pytest.mark.otp("supervisor", "count_children")
+@pytest.mark.otp("supervisor", "simple_one_for_one_scale_many_temporary_children")
+@pytest.mark.otp("supervisor", "scale_start_stop_many_children")
 def test_thousands_of_children(as_process, module):
     async def main():
         otp.trap_exit()

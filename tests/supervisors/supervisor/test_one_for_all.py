@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from supervisors._supervisor.plan import Halt
 
 from .driver import Driver, spec
@@ -14,6 +16,7 @@ def booted(children: object = "abc", **flags: object) -> Driver:
     return driver
 
 
+@pytest.mark.otp("supervisor", "one_for_all")
 def test_all_go_down_in_reverse_and_up_in_order() -> None:
     driver = booted()
     assert driver.exited("b#1") is None
@@ -34,6 +37,8 @@ def test_one_crash_is_one_restart_whatever_the_size_of_the_group() -> None:
     assert driver.exited("c#2") == Halt("shutdown")
 
 
+@pytest.mark.otp("supervisor", "temporary_bystander")
+@pytest.mark.otp("supervisor", "do_not_save_child_specs_for_temporary_children")
 def test_temporary_children_go_with_the_group_and_are_forgotten() -> None:
     driver = booted([spec("a"), spec("t", restart="temporary"), spec("c")])
     assert driver.exited("c#1") is None
@@ -56,6 +61,7 @@ def test_children_that_had_ended_come_back_with_the_group() -> None:
     assert driver.pids() == {"a": "a#2", "n": "n#2"}
 
 
+@pytest.mark.otp("supervisor", "one_for_all_other_child_fails_restart")
 def test_a_retry_begins_again_at_the_first() -> None:
     driver = booted()
     driver.plans["b"] = ["busy"]
@@ -92,6 +98,7 @@ def test_a_child_that_ends_badly_during_the_stop_is_reported() -> None:
     assert driver.seen()[1:3] == ["stop b#1", "shutdown_error b killed"]
 
 
+@pytest.mark.otp("supervisor", "significant_bystander")
 def test_a_stop_on_behalf_of_a_sibling_is_no_auto_shutdown() -> None:
     children = [spec("a"), spec("s", restart="transient", significant=True)]
     driver = booted(children, auto_shutdown="any_significant")

@@ -19,6 +19,7 @@ def booted(children: Any = "abc", **flags: Any) -> Driver:
     return driver
 
 
+@pytest.mark.otp("supervisor", "order_of_children")
 def test_starts_left_to_right_and_stops_in_reverse() -> None:
     driver = Driver("abc")
     assert driver.boot() is None
@@ -40,6 +41,8 @@ def test_a_failing_boot_is_unwound() -> None:
     ]
 
 
+@pytest.mark.otp("supervisor", "sup_start_ignore_child")
+@pytest.mark.otp("supervisor", "sup_start_ignore_temporary_child")
 def test_an_ignored_child_keeps_its_spec_unless_temporary() -> None:
     driver = Driver([spec("a"), spec("b", restart="temporary"), spec("c")])
     driver.plans = {"a": ["ignore"], "b": ["ignore"]}
@@ -47,6 +50,7 @@ def test_an_ignored_child_keeps_its_spec_unless_temporary() -> None:
     assert driver.pids() == {"a": None, "c": "c#1"}
 
 
+@pytest.mark.otp("supervisor", "one_for_one")
 def test_only_the_failed_child_is_restarted_and_keeps_its_place() -> None:
     driver = booted()
     assert driver.exited("a#1") is None
@@ -63,6 +67,15 @@ RESTARTED_AND_REPORTED = {
 
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 @pytest.mark.parametrize("reason", ["normal", "shutdown", ("shutdown", "planned"), "bad", "killed"])
+@pytest.mark.otp("supervisor", "permanent_normal")
+@pytest.mark.otp("supervisor", "permanent_shutdown")
+@pytest.mark.otp("supervisor", "permanent_abnormal")
+@pytest.mark.otp("supervisor", "transient_normal")
+@pytest.mark.otp("supervisor", "transient_shutdown")
+@pytest.mark.otp("supervisor", "transient_abnormal")
+@pytest.mark.otp("supervisor", "temporary_normal")
+@pytest.mark.otp("supervisor", "temporary_shutdown")
+@pytest.mark.otp("supervisor", "temporary_abnormal")
 def test_restart_types(restart: str, reason: object) -> None:
     driver = booted([spec("x", restart=restart)])
     assert driver.exited("x#1", reason) is None
@@ -82,6 +95,7 @@ def test_strangers_are_ignored() -> None:
     assert driver.seen() == []
 
 
+@pytest.mark.otp("supervisor", "one_for_one_escalation")
 def test_too_many_restarts_end_it() -> None:
     driver = booted("ab", intensity=1, period=5)
     assert driver.exited("b#1") is None
@@ -97,6 +111,7 @@ def test_too_many_restarts_end_it() -> None:
     assert driver.seen() == ["stop a#1"]
 
 
+@pytest.mark.otp("supervisor", "multiple_restarts")
 def test_the_window_forgets() -> None:
     driver = booted("a", intensity=1, period=5)
     assert driver.exited("a#1") is None
@@ -162,6 +177,7 @@ def test_a_restart_answered_ignore_is_no_error() -> None:
         ({"shutdown": "brutal_kill", "restart": "transient"}, "normal", False),
     ],
 )
+@pytest.mark.otp("supervisor", "sup_stop_race")
 def test_which_stops_are_reported(options: dict[str, Any], reason: object, reported: bool) -> None:
     driver = booted([spec("a", **options)])
     driver.stops["a#1"] = reason
@@ -177,6 +193,7 @@ def refusal(driver: Driver, plan: Any) -> object:
     return caught.value.reason
 
 
+@pytest.mark.otp("supervisor", "child_adm")
 def test_start_child_answers() -> None:
     driver = booted("a")
     machine = driver.machine
@@ -193,6 +210,8 @@ def test_start_child_answers() -> None:
     assert not [line for line in driver.seen() if "start_error" in line]
 
 
+@pytest.mark.otp("supervisor", "child_adm")
+@pytest.mark.otp("supervisor", "sup_start_restart_child_returns_error")
 def test_restart_and_delete_child_answers() -> None:
     driver = booted("ab")
     machine = driver.machine

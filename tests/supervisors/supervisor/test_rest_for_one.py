@@ -30,12 +30,15 @@ def booted(children: object = "abcd", **flags: object) -> Driver:
         ("d#1", ["start d"]),
     ],
 )
+@pytest.mark.otp("supervisor", "rest_for_one")
 def test_those_after_go_down_in_reverse_and_up_in_order(pid: str, actions: list[str]) -> None:
     driver = booted()
     assert driver.exited(pid) is None
     assert driver.seen() == [f"child_terminated {pid[0]} killed", *actions]
 
 
+@pytest.mark.otp("supervisor", "temporary_bystander")
+@pytest.mark.otp("supervisor", "do_not_save_child_specs_for_temporary_children")
 def test_temporary_ones_after_it_are_forgotten_those_before_stay() -> None:
     driver = booted(
         [spec("s", restart="temporary"), spec("b"), spec("t", restart="temporary"), spec("c")]
@@ -44,6 +47,7 @@ def test_temporary_ones_after_it_are_forgotten_those_before_stay() -> None:
     assert driver.pids() == {"s": "s#1", "b": "b#2", "c": "c#2"}
 
 
+@pytest.mark.otp("supervisor", "rest_for_one_other_child_fails_restart")
 def test_a_retry_resumes_at_the_failed_child() -> None:
     driver = booted()
     driver.plans["c"] = ["busy"]

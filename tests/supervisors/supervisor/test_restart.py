@@ -67,6 +67,7 @@ class Flaky:
         return await Plain.start_link()
 
 
+@pytest.mark.otp("supervisor", "hanging_restart_loop")
 def test_calls_are_served_between_the_attempts_of_a_restart(as_process):
     async def main():
         flaky = Flaky()
@@ -91,6 +92,7 @@ def test_calls_are_served_between_the_attempts_of_a_restart(as_process):
 
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
+@pytest.mark.otp("supervisor", "hanging_restart_loop")
 def test_a_shutdown_is_served_during_a_restart_loop(as_process, strategy):
     async def main():
         otp.trap_exit()
@@ -122,6 +124,7 @@ def test_a_child_in_a_restart_loop_can_be_terminated(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "one_for_one_escalation")
 def test_a_restart_loop_ends_at_the_limit(as_process):
     async def main():
         otp.trap_exit()
@@ -161,6 +164,7 @@ def test_an_inner_supervisor_that_gave_up(as_process, restart, back):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "tree")
 def test_a_crash_goes_up_three_floors_and_no_further(as_process):
     async def main():
         never = SupFlags(intensity=0)

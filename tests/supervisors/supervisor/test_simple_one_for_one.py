@@ -41,6 +41,7 @@ def test_nothing_starts_at_first_and_arguments_are_appended() -> None:
     assert driver.seen() == ["start k ('own', 'x', 1)"]
 
 
+@pytest.mark.otp("supervisor", "sup_start_child_returns_error_simple")
 def test_start_child_answers() -> None:
     driver = driver_of()
     driver.plans["k"] = ["ignore", "nope"]
@@ -50,6 +51,7 @@ def test_start_child_answers() -> None:
     assert pids(driver) == []
 
 
+@pytest.mark.otp("supervisor", "simple_one_for_one")
 def test_a_restart_reuses_the_arguments_of_that_child() -> None:
     driver = driver_of(2)
     assert driver.exited("k#1") is None
@@ -66,6 +68,7 @@ def test_a_temporary_child_leaves_nothing() -> None:
     assert pids(driver) == []
 
 
+@pytest.mark.otp("supervisor", "simple_one_for_one_escalation")
 def test_failed_restarts_are_retried_until_the_limit() -> None:
     driver = driver_of(1, flags={"intensity": 2})
     driver.plans["k"] = ["busy", "busy"]
@@ -125,6 +128,7 @@ def test_the_administration_of_named_children_is_refused() -> None:
         driver.machine.get_childspec("z#1")
 
 
+@pytest.mark.otp("supervisor", "sup_stop_non_shutdown_exit_dynamic")
 def test_all_stop_at_once_and_errors_are_counted_per_reason() -> None:
     driver = driver_of(4)
     driver.stops = {"k#1": "killed", "k#2": "oops", "k#4": "killed"}
@@ -137,6 +141,7 @@ def test_all_stop_at_once_and_errors_are_counted_per_reason() -> None:
     assert pids(driver) == []
 
 
+@pytest.mark.otp("supervisor", "significant_simple")
 def test_auto_shutdown() -> None:
     options = {"restart": "transient", "significant": True}
     any_of = driver_of(2, flags={"auto_shutdown": "any_significant"}, **options)

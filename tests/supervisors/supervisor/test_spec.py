@@ -38,6 +38,7 @@ def fault_of(term: object, auto_shutdown: Any = None) -> object:
     return caught.value.reason
 
 
+@pytest.mark.otp("supervisor", "sup_start_map")
 def test_defaults_are_those_of_otp() -> None:
     worker = ChildSpec("w", (start, ()))
     assert (worker.restart, worker.shutdown, worker.type) == ("permanent", 5.0, "worker")
@@ -51,6 +52,9 @@ def test_modules_default_to_the_class_of_a_class_method() -> None:
     assert ChildSpec("w", (Server.start_link, ())).modules == (f"{__name__}.Server",)
 
 
+@pytest.mark.otp("supervisor", "sup_start_map")
+@pytest.mark.otp("supervisor", "sup_start_map_simple")
+@pytest.mark.otp("supervisor", "sup_start_map_faulty_specs")
 def test_a_mapping_is_a_spec_and_unknown_keys_are_ignored() -> None:
     spec = as_child_spec({**GOOD, "shutdown": "brutal_kill", "colour": "red"})
     assert spec == ChildSpec("a", (start, ()), shutdown="brutal_kill")
@@ -74,6 +78,8 @@ def test_a_mapping_is_a_spec_and_unknown_keys_are_ignored() -> None:
         ({"id": ([],)}, ("invalid_id", ([],))),
     ],
 )
+@pytest.mark.otp("supervisor", "child_specs")
+@pytest.mark.otp("supervisor", "child_specs_map")
 def test_each_fault_has_its_term(change: dict[str, Any], term: object) -> None:
     assert fault_of({**GOOD, **change}) == term
 
@@ -84,6 +90,7 @@ def test_not_a_number_is_no_shutdown_time() -> None:
     assert reason[0] == "invalid_shutdown"
 
 
+@pytest.mark.otp("supervisor", "sup_start_map_faulty_specs")
 def test_missing_keys_and_odd_terms() -> None:
     assert fault_of({"start": (start, ())}) == "missing_id"
     assert fault_of({"id": "a"}) == "missing_start"
@@ -93,11 +100,14 @@ def test_missing_keys_and_odd_terms() -> None:
 @pytest.mark.parametrize("shutdown", [0, 0.25, 5, math.inf, "brutal_kill"])
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 @pytest.mark.parametrize("type", ["worker", "supervisor"])
+@pytest.mark.otp("supervisor", "child_specs")
+@pytest.mark.otp("supervisor", "child_specs_map")
 def test_every_valid_combination(shutdown: Any, restart: Any, type: Any) -> None:
     spec = ChildSpec("a", (start, ()), restart, shutdown, type)
     assert check_child_spec(spec, "never") is spec
 
 
+@pytest.mark.otp("supervisor", "child_specs")
 def test_significant_combinations() -> None:
     transient = {**GOOD, "restart": "transient", "significant": True}
     permanent = {**GOOD, "significant": True}
@@ -144,6 +154,7 @@ def test_ids_are_unique_and_order_is_kept() -> None:
         ("one_for_one", ("invalid_type", "one_for_one")),
     ],
 )
+@pytest.mark.otp("supervisor", "sup_flags")
 def test_each_flag_has_its_term(flags: object, term: object) -> None:
     with pytest.raises(SupervisorError) as caught:
         check_flags(flags)

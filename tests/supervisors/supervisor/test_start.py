@@ -38,6 +38,7 @@ async def mailbox_is_empty() -> bool:
     return True
 
 
+@pytest.mark.otp("supervisor", "sup_start_normal")
 def test_children_run_when_start_link_returns(as_process):
     async def main():
         progress = reports_of(ProgressReport)
@@ -80,6 +81,9 @@ async def no_disk() -> None:
     raise StartError("no_disk")
 
 
+@pytest.mark.otp("supervisor", "sup_start_ignore_init")
+@pytest.mark.otp("supervisor", "sup_start_error_return")
+@pytest.mark.otp("supervisor", "sup_start_fail")
 def test_reasons_start_link_fails_with(as_process):
     class Odd(Supervisor):
         def init(self, answer: Any) -> Any:
@@ -142,6 +146,7 @@ class Oddity(BaseException):
     ],
 )
 @pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.otp("supervisor", "sup_start_child_returns_error")
 def test_it_survives_whatever_a_start_function_raises(as_process, raised, reason, is_async):
     async def raise_later() -> None:
         raise raised
@@ -167,6 +172,7 @@ def test_it_survives_whatever_a_start_function_raises(as_process, raised, reason
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "extra_return")
 def test_what_a_start_function_may_return(as_process):
     async def with_extra() -> Any:
         return await Plain.start_link(), {"port": 80}

@@ -15,6 +15,7 @@ from .servers import Plain, Slow, Trapping, child, end_of, ended_linked, kill, r
 
 
 @pytest.mark.parametrize("module", [Plain, Trapping, Slow])
+@pytest.mark.otp("supervisor", "sup_stop_brutal_kill")
 def test_brutal_kill(as_process, module):
     async def main():
         reports = reports_of(SupervisorReport)
@@ -30,6 +31,7 @@ def test_brutal_kill(as_process, module):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "sup_stop_timeout")
 def test_a_child_that_takes_too_long_is_killed_and_reported(as_process):
     async def main():
         reports = reports_of(SupervisorReport)
@@ -45,6 +47,7 @@ def test_a_child_that_takes_too_long_is_killed_and_reported(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "sup_stop_infinity")
 def test_infinity_waits_as_long_as_it_takes(as_process):
     async def main():
         reports = reports_of(SupervisorReport)
@@ -76,6 +79,7 @@ def test_one_that_cleans_up_behind_a_shield_is_waited_for(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "order_of_children")
 def test_children_stop_one_at_a_time_in_reverse(as_process):
     async def main():
         otp.trap_exit()
@@ -92,6 +96,7 @@ def test_children_stop_one_at_a_time_in_reverse(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("supervisor", "child_unlink")
 def test_a_child_that_unlinked_itself_cannot_hang_it(as_process):
     async def unlinking(parent: otp.Pid) -> None:
         otp.unlink(parent)
@@ -122,6 +127,7 @@ def test_a_child_that_unlinked_itself_cannot_hang_it(as_process):
         ("temporary", "bad", True),
     ],
 )
+@pytest.mark.otp("supervisor", "sup_stop_race")
 def test_one_that_ended_just_before_keeps_its_own_reason(as_process, restart, reason, reported):
     """The slow child `b` is being stopped while `a` ends by itself (sup_stop_race)."""
 
@@ -140,6 +146,7 @@ def test_one_that_ended_just_before_keeps_its_own_reason(as_process, restart, re
 
 
 @pytest.mark.parametrize("reason", ["normal", "shutdown", ("shutdown", "x"), "bad"])
+@pytest.mark.otp("supervisor", "sup_start_normal")
 def test_it_ends_with_the_reason_of_its_parent(as_process, reason):
     async def main():
         async def parent() -> None:
