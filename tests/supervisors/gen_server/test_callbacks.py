@@ -105,6 +105,7 @@ def test_self_cannot_keep_state():
         (("ok",), ("bad_return_value", ("ok",)), ("bad_return_value", ("ok",))),
     ],
 )
+@pytest.mark.otp("gen_server", "start")
 def test_init_that_refuses(as_process, server, value, told, ended):
     """G1: what the starter is told and what the process ends with; G2: the name is free."""
 
@@ -185,6 +186,7 @@ def test_init_that_raises(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "start")
 def test_a_taken_name(as_process, server):
     """G2: already_started, init not called."""
 
@@ -211,6 +213,7 @@ def test_async_init_that_takes_too_long(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "call")
 def test_returns_of_handle_call(as_process, server):
     """G4."""
 
@@ -232,6 +235,7 @@ def test_returns_of_handle_call(as_process, server):
 @pytest.mark.parametrize(
     "value", [("reply", 1, []), ("noreply",), None, ("stop",), ("noreply", [], -1)]
 )
+@pytest.mark.otp("gen_server", "cast")
 def test_bad_returns_of_handle_cast(as_process, server, value):
     async def main():
         pid = await server.start()
@@ -241,6 +245,7 @@ def test_bad_returns_of_handle_cast(as_process, server, value):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "call")
 def test_noreply_and_a_later_reply(as_process, server):
     """G14: from any process, any time later."""
 
@@ -294,6 +299,7 @@ def test_terminate_runs_before_the_reply_of_stop(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "continue")
 def test_continue_runs_before_any_message(as_process, server):
     """G6: after init, chained, and ahead of what is queued."""
 
@@ -431,6 +437,7 @@ def test_terminate_is_not_called_on_a_signal_to_a_server_that_does_not_trap(as_p
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "crash")
 def test_reports_of_ends(as_process, server):
     """G10: reported for all but normal, shutdown and (shutdown, _)."""
 
@@ -462,6 +469,9 @@ def test_reports_of_ends(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "undef_handle_call")
+@pytest.mark.otp("gen_server", "undef_handle_cast")
+@pytest.mark.otp("gen_server", "undef_handle_info")
 def test_missing_callbacks(as_process):
     """G11."""
 
@@ -533,6 +543,7 @@ def test_an_uncaught_call_failure_is_the_callers_exit_reason(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "calling_self")
 def test_an_async_server_cannot_call_itself(as_process):
     class Selfish(GenServer):
         async def handle_call(self, request: Any, from_: Any, state: Any) -> Any:
@@ -574,6 +585,9 @@ def test_a_cancelled_call_leaves_nothing_behind(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "stop1")
+@pytest.mark.otp("gen_server", "stop2")
+@pytest.mark.otp("gen_server", "stop5")
 def test_stop(as_process, server):
     """S26: through terminate; a wrong reason, a dead server and lateness are exits."""
 
@@ -593,6 +607,7 @@ def test_stop(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "send_request")
 def test_send_request(as_process, server):
     """G16: the answer or the failure comes as a message."""
 
@@ -614,6 +629,9 @@ def test_send_request(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "error_format_status")
+@pytest.mark.otp("gen_server", "crash_in_format_status")
+@pytest.mark.otp("gen_server", "throw_in_format_status")
 def test_format_status_guards_what_is_shown(as_process):
     """G18."""
 
@@ -645,6 +663,7 @@ def test_format_status_guards_what_is_shown(as_process):
     as_process(main)
 
 
+@pytest.mark.otp("sys", "suspend")
 def test_sys_suspend_queues_and_resume_serves_in_order(as_process, server):
     async def main():
         pid = await server.start()
@@ -663,6 +682,8 @@ def test_sys_suspend_queues_and_resume_serves_in_order(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("gen_server", "replace_state")
+@pytest.mark.otp("gen_server", "get_state")
 def test_sys_replace_state(as_process, server):
     async def main():
         pid = await server.start()
@@ -674,6 +695,7 @@ def test_sys_replace_state(as_process, server):
     as_process(main)
 
 
+@pytest.mark.otp("sys", "trace")
 def test_sys_trace_sees_messages_replies_and_the_end(as_process, server):
     async def main():
         pid = await server.start()
