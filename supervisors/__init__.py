@@ -25,7 +25,19 @@ from ._gen_event.client import HandlerError
 from ._gen_event.reporting import HandlerReport
 from ._gen_server.behaviour import GenServer, Undefined
 from ._gen_server.calls import From, RequestId, abandon, call, cast, reply, send_request
+from ._gen_server.nodes import abcast, multi_call
+from ._gen_server.requests import (
+    RequestIds,
+    check_response,
+    receive_response,
+    reqids_add,
+    reqids_new,
+    reqids_size,
+    reqids_to_list,
+    wait_response,
+)
 from ._gen_server.stop import stop
+from ._gen_server.task import enter_loop
 from ._gen_statem.behaviour import GenStateMachine
 from ._info import ProcessInfo, process_info
 from ._limits import limit_mailbox
@@ -117,6 +129,7 @@ __all__ = [
     "RegistryError",
     "Report",
     "RequestId",
+    "RequestIds",
     "Runtime",
     "Stack",
     "StartError",
@@ -135,6 +148,7 @@ __all__ = [
     "WarningReport",
     "Watchdog",
     "abandon",
+    "abcast",
     "alarm_handler",
     "alias",
     "call",
@@ -142,10 +156,12 @@ __all__ = [
     "cancel_timer",
     "cast",
     "check_childspecs",
+    "check_response",
     "count_children",
     "current_runtime",
     "delete_child",
     "demonitor",
+    "enter_loop",
     "exit",
     "exit_signal",
     "format_reason",
@@ -157,16 +173,22 @@ __all__ = [
     "limit_mailbox",
     "link",
     "monitor",
-    "proc_count",
+    "multi_call",
     "pg",
+    "proc_count",
     "proc_lib",
     "proc_window",
     "process_info",
     "read_timer",
     "receive",
+    "receive_response",
     "register",
     "registered",
     "reply",
+    "reqids_add",
+    "reqids_new",
+    "reqids_size",
+    "reqids_to_list",
     "restart_child",
     "run",
     "self",
@@ -187,6 +209,7 @@ __all__ = [
     "unalias",
     "unlink",
     "unregister",
+    "wait_response",
     "whereis",
     "which_children",
     "yield_",

@@ -90,7 +90,9 @@ async def start(
 
     def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
         handshake.task = None
-        signal_exit(process, process.pid, "kill", linked=False)
+        if parent is None or parent.status != EXITING:
+            signal_exit(process, process.pid, "kill", linked=False)
+        # else the starter is dying: what becomes of the child is for the link to say (G8).
         return trio.lowlevel.Abort.SUCCEEDED
 
     handshake.task = trio.lowlevel.current_task()

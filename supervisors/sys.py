@@ -7,12 +7,14 @@ there is nobody ("noproc"), when it takes too long ("timeout") or when the proce
 behaviour ("not_a_behaviour").
 
     >>> import supervisors
-    >>> from supervisors import GenServer, cast, sys
+    >>> from supervisors import GenServer, call, cast, sys
     >>> class Counter(GenServer):
     ...     def init(self):
     ...         return "ok", 0
     ...     def handle_cast(self, step, count):
     ...         return "noreply", count + step
+    ...     def handle_call(self, request, from_, count):
+    ...         return "reply", count, count
     ...     def code_change(self, old_vsn, count, extra):
     ...         return "ok", float(count)
     >>> async def main():
@@ -20,10 +22,10 @@ behaviour ("not_a_behaviour").
     ...     await sys.log(counter, True)
     ...     await sys.suspend(counter)
     ...     cast(counter, 2)
-    ...     await sys.change_code(counter, None, "ints", None)
+    ...     await sys.change_code(counter, Counter, "ints", None)
     ...     await sys.resume(counter)
-    ...     await supervisors.yield_()
-    ...     return await sys.get_state(counter), await sys.log(counter, "get")
+    ...     value = await call(counter, "value")
+    ...     return value, (await sys.log(counter, "get"))[:2]
     >>> supervisors.run(main)
     (2.0, [('in', ('$gen_cast', 2)), ('noreply', 2.0)])
 

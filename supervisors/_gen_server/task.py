@@ -207,6 +207,7 @@ class TaskServer(ServerHooks):
             _proc_lib.init_fail(started.error, started.reason)
         else:
             self.state = started.state
+            self.process.sys = self  # a starter may ask `sys` as soon as it knows the pid
             _proc_lib.init_ack()
             await self._conclude(outcome.Next(started.state, started.option), STARTED, None)
 

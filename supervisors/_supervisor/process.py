@@ -16,11 +16,11 @@ import trio
 
 from .. import _proc_lib
 from .._cell import task_process
-from .._errors import Finished, Reason
+from .._errors import Finished, Reason, is_normal
 from .._gen_server.calls import From, cast, reply
 from .._pid import Pid
 from .._process import crash_report
-from .._reports import ProgressReport, SupervisorReport, WarningReport
+from .._reports import ErrorReport, ProgressReport, SupervisorReport, WarningReport
 from .._signals import is_alive
 from .._sys.debug import debug_of
 from .._sys.hooks import SystemHooks
@@ -124,8 +124,20 @@ class SupervisorProcess(SystemHooks):
         _proc_lib.init_fail(reason, reason)
         raise AssertionError("init_fail ends the process")
 
-    async def _terminate(self, reason: Reason) -> NoReturn:
+    async def _terminate(self, reason: Reason, message: Any = None) -> NoReturn:
         await self._carry_out(self.machine.stop_all())
+        if not is_normal(reason):  # a supervisor is a gen_server, and reports like one (G10)
+            process = self.process
+            process.runtime.reports.emit(
+                ErrorReport(
+                    pid=process.pid,
+                    name=process.name,
+                    behaviour=process.initial_call,
+                    message=message,
+                    state=self.get_state(),
+                    reason=reason,
+                )
+            )
         crash_report(self.process, "exit", reason)
         raise Finished(reason)
 
@@ -133,7 +145,7 @@ class SupervisorProcess(SystemHooks):
 
     async def _handle(self, message: Any) -> None:
         if self.process.is_parent_exit(message):
-            await self._terminate(message[2])
+            await self._terminate(message[2], message)
         match message:
             case ("EXIT", pid, reason):
                 now = self.process.runtime.now()
