@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 
 import supervisors as otp
 from supervisors import Agent, BadArg, GenServer, Pid, Registry, RegistryError, StartError
@@ -154,7 +155,7 @@ def test_entries_are_gone_when_anyone_hears_of_the_end(as_process: Any) -> None:
         await Watcher.start()
         otp.exit(server, "kill")
         assert Registry.lookup("r", "server") == []
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert seen == [("DOWN", [])]
 
     as_process(body)
@@ -204,7 +205,7 @@ def test_the_end_of_a_registry_is_felt_as_through_a_link(
         expected = "killed" if reason == "kill" else reason
         for _ in range(2):  # the link of start_link, and the entry
             assert await otp.receive() == ("EXIT", registry, expected)
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert otp.is_alive(plain) is not ends
         with pytest.raises(BadArg, match="no registry"):
             Registry.lookup("r", "a")
@@ -226,7 +227,7 @@ def test_nobody_without_entries_goes_with_the_registry(as_process: Any) -> None:
         Registry.register("r", "k")
         Registry.unregister("r", "k")
         await ended(owner)
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert otp.whereis("r") is None
 
     as_process(body)

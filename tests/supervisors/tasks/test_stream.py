@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
@@ -124,7 +125,7 @@ def test_time_limits(as_process: Any) -> None:
         with pytest.raises(Exit) as exit_:
             await collect(Task.async_stream([1, 9, 9], nap, timeout=2, max_concurrency=3))
         assert exit_.value.reason == ("timeout", ("task", "async_stream", (2,)))
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         assert otp.current_runtime().processes() == before
 
     as_process(body)
@@ -161,7 +162,7 @@ def test_a_start_that_fails_ends_the_stream(as_process: Any) -> None:
         tasks = await TaskSupervisor.start_link(max_children=1)
         with pytest.raises(otp.SupervisorError) as refused:
             await collect(TaskSupervisor.async_stream(tasks, [5, 5], nap, max_concurrency=2))
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         return refused.value.reason, await TaskSupervisor.children(tasks)
 
     assert as_process(body) == ("max_children", [])

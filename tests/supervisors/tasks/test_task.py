@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 
 import supervisors as otp
 from supervisors import BadArg, Exit, GenServer, Pid, Task, TaskExit, callers
@@ -242,7 +243,7 @@ def test_callers_say_on_whose_behalf(as_process: Any) -> None:
             me = otp.self()
             nested = await Task.async_(inner).await_()
             spawned = otp.spawn(lambda_none)
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
             return callers(), nested == (me, *callers()), spawned
 
         seen: list[Any] = []

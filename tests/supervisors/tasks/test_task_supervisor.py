@@ -71,6 +71,7 @@ def test_callers_of_a_supervised_task(as_process: Any) -> None:
         task = await TaskSupervisor.async_nolink(tasks, callers)
         child: list[Any] = []
         await TaskSupervisor.start_child(tasks, lambda: child.append(callers()))
+        await trio.sleep(1)
         return await task.await_() == (me,), child == [(me,)]
 
     assert as_process(body) == (True, True)
