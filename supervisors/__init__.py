@@ -4,8 +4,12 @@ Semantics are Erlang/OTP's, rule by rule (docs/guarantees.md); times are seconds
 package needs trio and the standard library, nothing else.
 """
 
-from . import alarm_handler, gen_event, gen_statem, pg, proc_lib, sys
+from . import alarm_handler, application, gen_event, gen_statem, pg, proc_lib, sys
 from ._agent import Agent
+from ._application.behaviour import Application
+from ._application.controller import ApplicationInfo
+from ._application.errors import ApplicationError
+from ._application.reports import ApplicationReport
 from ._cell import current_runtime
 from ._dynamic_supervisor import DynamicSupervisor
 from ._errors import (
@@ -95,12 +99,17 @@ from ._tasks.supervisor import TaskSupervisor
 from ._tasks.task import Task, TaskExit
 from ._timers import TimerRef
 from ._top import TopEntry, proc_count, proc_window
+from ._trace import Trace, TraceEvent
 from ._watchdog import Overrun, Watchdog
 
 exit = exit_signal
 
 __all__ = [
     "Agent",
+    "Application",
+    "ApplicationError",
+    "ApplicationInfo",
+    "ApplicationReport",
     "BadArg",
     "CallExit",
     "ChildCounts",
@@ -144,6 +153,8 @@ __all__ = [
     "Throw",
     "TimerRef",
     "TopEntry",
+    "Trace",
+    "TraceEvent",
     "Undefined",
     "WarningReport",
     "Watchdog",
@@ -151,6 +162,7 @@ __all__ = [
     "abcast",
     "alarm_handler",
     "alias",
+    "application",
     "call",
     "callers",
     "cancel_timer",

@@ -170,6 +170,28 @@ def test_a_trapping_starter_gets_no_exit_of_a_failed_start(as_process, server):
     as_process(main)
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_deadly_signal_while_init_runs(as_process, server, linked):
+    """The start fails with its reason; a trapping starter gets no EXIT of it (OTP 26)."""
+
+    async def main():
+        trap_exit()
+        start = server.start_link if linked else server.start
+
+        def init() -> Any:
+            exit_signal(self(), "kill")
+            return "ok", None
+
+        with pytest.raises(StartError) as caught:
+            await start(init, name="doomed")
+        assert caught.value.reason == "killed"
+        assert otp.whereis("doomed") is None
+        with pytest.raises(trio.TooSlowError):
+            await receive(timeout=1)
+
+    as_process(main)
+
+
 def test_init_that_raises(as_process, server):
     async def main():
         boom = ValueError("boom")
