@@ -1,7 +1,9 @@
 """Registered names: one per process, free again before anyone hears of its end (P11, P13).
 
 Besides the names of the runtime there are those kept elsewhere: ``("via", module, term)``
-asks `module`, anything with the functions of `NameKeeper`, whom it calls `term` (G19).
+asks `module`, anything with the functions of `NameKeeper`, whom it calls `term` (G19);
+``("global", term)`` is known to all connected nodes; ``(name, node)`` is whoever has the
+registered name on that node when a signal gets there.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from ._callback import CallbackProcess
 from ._cell import current_runtime
 from ._errors import BadArg, Reason, StartError
 from ._pid import Pid
-from ._process import Process, Watch, finish
+from ._process import Process, Remote, Watch, finish
 from ._runtime import Runtime
 from ._task import TaskProcess
 
 Name: TypeAlias = str | tuple[Any, ...]
-"""What a process can be called: a registered name, or ``("via", module, term)``."""
+"""What a process can be called: a registered name, ``(name, node)``, ``("global", term)`` or
+``("via", module, term)``."""
 
 
 class NameKeeper(Protocol):
@@ -38,22 +41,34 @@ class NameKeeper(Protocol):
 def resolve(name: Name) -> Pid | None:
     """The process that `name` stands for now, None when nobody has it.
 
+    For ``(name, node)`` of another node it is a pid that stands for the name there.
     Raises TypeError for what is no name.
     """
     if isinstance(name, str):
         return current_runtime().names.get(name)
-    keeper, term = _via(name)
+    if type(name) is tuple and len(name) == 2 and name[0] != "global":
+        own_name, node = name
+        if isinstance(own_name, str) and isinstance(node, str):
+            runtime = current_runtime()
+            if node == runtime.node:
+                return runtime.names.get(own_name)
+            return runtime.endpoint.named(own_name, node)
+    keeper, term = _keeper_of(name)
     return keeper.whereis_name(term)
 
 
-def _via(name: object) -> tuple[NameKeeper, Any]:
-    if isinstance(name, tuple) and len(name) == 3 and name[0] == "via":
-        keeper: Any = name[1]
-        if hasattr(keeper, "whereis_name"):
-            return keeper, name[2]
+def _keeper_of(name: object) -> tuple[NameKeeper, Any]:
+    if isinstance(name, tuple):
+        if len(name) == 2 and name[0] == "global":
+            return current_runtime().endpoint.globals, name[1]
+        if len(name) == 3 and name[0] == "via":
+            keeper: Any = name[1]
+            if hasattr(keeper, "whereis_name"):
+                return keeper, name[2]
     raise TypeError(
-        f"{name!r} is no name of a process; a name is a string or ('via', module, term) "
-        "with a module that has whereis_name, register_name and unregister_name"
+        f"{name!r} is no name of a process; a name is a string, (name, node), ('global', term) "
+        "or ('via', module, term) with a module that has whereis_name, register_name and "
+        "unregister_name"
     )
 
 
@@ -65,12 +80,17 @@ def claim(name: Name, process: Process) -> None:
     StartError ``("already_started", pid)`` (G2).
     """
     if not isinstance(name, str):
-        keeper, term = _via(name)
-        if keeper.register_name(term, process.pid) != "yes":
-            parent = None if process.parent is None else process.parent._process
-            if parent is not None:
-                process.unlink_from(parent)
-            finish(process, "normal")
+        granted = False
+        try:
+            keeper, term = _keeper_of(name)
+            granted = keeper.register_name(term, process.pid) == "yes"
+        finally:
+            if not granted:
+                parent = None if process.parent is None else process.parent._process
+                if parent is not None:
+                    process.unlink_from(parent)
+                finish(process, "normal")
+        if not granted:
             raise StartError(("already_started", keeper.whereis_name(term)))
         return
     process.runtime.names[name] = process.pid
@@ -112,6 +132,12 @@ async def free_to_start(runtime: Runtime, name: Name) -> None:
     """
     while True:
         pid = runtime.names.get(name) if isinstance(name, str) else resolve(name)
+        if pid is None and isinstance(name, tuple) and name[0] == "global":
+            if await runtime.endpoint.globals.reserve(name[1]):
+                return
+            pid = resolve(name)
+            if pid is None:
+                raise StartError("name_taken")
         if pid is None:
             return
         process = pid._process
@@ -137,6 +163,8 @@ def register(name: str, pid: Pid) -> None:
     process = pid._process
     if process is None or not process.alive:
         raise BadArg(f"cannot register {name!r}: process {pid} is dead")
+    if isinstance(process, Remote):
+        raise BadArg(f"cannot register {name!r}: process {pid} lives on another node")
     if process.name is not None:
         raise BadArg(f"cannot register {name!r}: {pid} is already registered as {process.name!r}")
     holder = process.runtime.names.get(name)

@@ -15,6 +15,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from ._cell import active_runtime, cell, task_process
+
 if TYPE_CHECKING:
     from ._process import Process
 
@@ -57,21 +59,37 @@ class Pid:
         return (self.node, self.serial, self.id) < (other.node, other.serial, other.id)
 
     def __reduce__(self) -> tuple[Callable[[str, int, int], Pid], tuple[str, int, int]]:
-        key = (self.node, self.id, self.serial)
-        _exported[key] = self
-        return intern_pid, key
+        export_pid(self)
+        return intern_pid, (self.node, self.id, self.serial)
 
 
 _exported: WeakValueDictionary[tuple[str, int, int], Pid] = WeakValueDictionary()
 
 
-def intern_pid(node: str, id: int, serial: int) -> Pid:
-    """The one Pid object for these numbers in this interpreter, made if there is none."""
+def export_pid(pid: Pid) -> None:
+    """Remember a pid that leaves, so that what comes back is this object. One of another
+    node is remembered by the endpoint of ours (`supervisors.distribution`).
+    """
+    if type(pid) is Pid:
+        _exported[pid.node, pid.id, pid.serial] = pid
+
+
+def own_pid(node: str, id: int, serial: int) -> Pid:
+    """The one Pid object with these numbers for its own node, made if there is none."""
     key = (node, id, serial)
     pid = _exported.get(key)
     if pid is None:
         pid = _exported[key] = Pid(node, id, serial)
     return pid
+
+
+def intern_pid(node: str, id: int, serial: int) -> Pid:
+    """The Pid object for these numbers as the current runtime has it."""
+    process = cell.current or task_process.get()
+    runtime = active_runtime.get() if process is None else process.runtime
+    if runtime is not None and runtime.node != node and runtime.distributed:
+        return runtime.endpoint.pid(node, id, serial)
+    return own_pid(node, id, serial)
 
 
 def split_pid(text: str) -> tuple[str, int, int]:

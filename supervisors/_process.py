@@ -292,6 +292,30 @@ class Process:
             other.links.pop(self, None)
 
 
+class Remote(Process):
+    """What stands for a process of another node: see `supervisors.distribution`."""
+
+    __slots__ = ()
+
+    kind = "remote"
+
+    def link_from(self, process: Process) -> None:
+        """`link` by a process of ours."""
+        raise AssertionError("the distribution says what to do")
+
+    def drop_link(self, process: Process) -> None:
+        """`unlink` by a process of ours."""
+        raise AssertionError("the distribution says what to do")
+
+    def exited(self, process: Process, reason: Reason) -> None:
+        """A process of ours that was linked to this one has ended."""
+        raise AssertionError("the distribution says what to do")
+
+    def exit(self, sender: Pid, reason: Reason) -> None:
+        """``exit/2`` by a process of ours."""
+        raise AssertionError("the distribution says what to do")
+
+
 def signal_exit(target: Process, sender: Pid, reason: Reason, *, linked: bool) -> None:
     """Deliver one exit signal (rule P4 and the matrix below it).
 
@@ -333,6 +357,9 @@ def finish(process: Process, reason: Reason) -> None:
                 if other_process.links is not None:
                     other_process.links.pop(dying, None)
             for other_process in links:
+                if isinstance(other_process, Remote):
+                    other_process.exited(dying, why)
+                    continue
                 if not other_process.alive:
                     continue
                 if other_process.trap_exit:

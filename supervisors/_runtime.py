@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Token
 from itertools import count
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import trio
 
-from ._cell import BUDGET, active_runtime, cell
+from ._cell import BUDGET, active_runtime, cell, task_process
 from ._errors import Exit
 from ._pid import Pid
 from ._process import Process, signal_exit
@@ -26,6 +27,7 @@ from ._timers import Timers
 
 if TYPE_CHECKING:
     from ._callback import CallbackProcess
+    from .distribution.endpoint import Endpoint
 
 T = TypeVar("T")
 
@@ -56,6 +58,7 @@ class Runtime:
         self._scheduler: trio.lowlevel.Task | None = None
         self._nursery_manager: Any = None
         self._nursery: trio.Nursery | None = None
+        self._endpoint: Endpoint | None = None
         self._token: Token[Runtime | None] | None = None
 
     # --- life -----------------------------------------------------------------------
@@ -82,11 +85,31 @@ class Runtime:
         assert self._nursery is not None
         assert self._token is not None
         active_runtime.reset(self._token)
+        if self._endpoint is not None:
+            self._endpoint.close()
         for pid in list(self.table):
             if pid._process is not None:
                 signal_exit(pid._process, pid, "kill", linked=False)
         self._nursery.cancel_scope.cancel()
         await self._nursery_manager.__aexit__(None, None, None)
+
+    @contextmanager
+    def active(self) -> Iterator[Self]:
+        """``with runtime.active():`` what is started inside is started here, as by no process.
+
+        For programs that have several runtimes open at a time: otherwise it is the current
+        process that decides, and outside of processes the one that was opened last.
+        """
+        runtime_token, process_token = active_runtime.set(self), task_process.set(None)
+        current = cell.current
+        cell.current = None
+        try:
+            yield self
+        finally:
+            if current is not None:
+                cell.current = current
+            task_process.reset(process_token)
+            active_runtime.reset(runtime_token)
 
     # --- what the kernel's other modules use ------------------------------------------
 
@@ -96,6 +119,20 @@ class Runtime:
         if self._nursery is None:
             raise RuntimeError("this Runtime is not open; use `async with Runtime():`")
         return self._nursery
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """This node's end of the distribution, made on first use."""
+        if self._endpoint is None:
+            from .distribution.endpoint import Endpoint
+
+            self._endpoint = Endpoint(self)
+        return self._endpoint
+
+    @property
+    def distributed(self) -> bool:
+        """Whether it has anything to do with other nodes."""
+        return self._endpoint is not None
 
     def new_pid(self) -> Pid:
         self._ids += 1

@@ -13,16 +13,16 @@ import trio
 from ._cell import BUDGET, cell, current_process, current_runtime, require_process
 from ._errors import BadArg, NoProc, Reason, SelfExit
 from ._flush import take_back
-from ._names import resolve
+from ._names import Name, resolve
 from ._pid import Alias, Pid, Ref
-from ._process import EXITING, Monitor, info, signal_exit
+from ._process import EXITING, Monitor, Remote, info, signal_exit
 from ._task import TaskProcess
 from ._timers import TimerRef
 
 if TYPE_CHECKING:
     from ._runtime import Runtime
 
-Dest = Pid | Ref | str
+Dest = Pid | Ref | Name
 MonitorAlias = Literal["explicit_unalias", "demonitor", "reply_demonitor"]
 _MONITOR_ALIASES: Final = get_args(MonitorAlias)
 
@@ -32,21 +32,27 @@ def self() -> Pid:
     return require_process("self()").pid
 
 
-def _pid_of(dest: Dest, doing: str) -> Pid:
+def _pid_of(dest: Pid | Name, doing: str) -> Pid:
     if isinstance(dest, Pid):
         return dest
-    if isinstance(dest, str):
-        pid = resolve(dest)
-        if pid is None:
-            raise BadArg(f"{doing}: no process is registered as {dest!r}")
-        return pid
-    raise TypeError(f"{doing}: expected a pid or a registered name, got {dest!r}")
+    if not isinstance(dest, str | tuple):
+        raise TypeError(f"{doing}: expected a pid or the name of a process, got {dest!r}")
+    pid = resolve(dest)
+    if pid is None:
+        raise BadArg(f"{doing}: no process is registered as {dest!r}")
+    return pid
+
+
+def _is_name_of_node(dest: object) -> bool:
+    """``(name, node)``: nobody there is nobody's error, also on this node (P12)."""
+    return isinstance(dest, tuple) and len(dest) == 2 and dest[0] != "global"
 
 
 def send(dest: Dest, message: Any) -> None:
     """Put a message into a mailbox. To a dead pid: silent; to an unknown name: BadArg (P12).
 
-    A reference reaches the process it is an alias of; one that is no alias (any more)
+    ``(name, node)`` is silent when nobody has the name or the node is not connected. A
+    reference reaches the process it is an alias of; one that is no alias (any more)
     reaches nobody (P14).
     """
     if type(dest) is Pid:
@@ -54,11 +60,13 @@ def send(dest: Dest, message: Any) -> None:
     elif isinstance(dest, Ref):
         if isinstance(dest, Alias):
             dest._post(info(message))
+    elif _is_name_of_node(dest):
+        _post_to(current_runtime(), dest, message)
     else:
         _pid_of(dest, "send()")._post(info(message))
 
 
-def exit_signal(dest: Dest, reason: Reason) -> None:
+def exit_signal(dest: Pid | str, reason: Reason) -> None:
     """Send an exit signal: Erlang's ``exit/2``, by the matrix of rule P4.
 
     ``"kill"`` cannot be trapped and ends the process with ``"killed"``. ``"normal"`` to
@@ -69,12 +77,12 @@ def exit_signal(dest: Dest, reason: Reason) -> None:
     if target is None:
         return
     sender = current_process()
-    signal_exit(
-        target,
-        pid if sender is None else sender.pid,
-        "undefined" if reason is None else reason,
-        linked=False,
-    )
+    source = pid if sender is None else sender.pid
+    why = "undefined" if reason is None else reason
+    if isinstance(target, Remote):
+        target.exit(source, why)
+        return
+    signal_exit(target, source, why, linked=False)
     if target is sender and isinstance(target, TaskProcess) and target.status == EXITING:
         raise SelfExit
 
@@ -83,10 +91,13 @@ def link(pid: Pid) -> None:
     """Link the current process and `pid` (P5).
 
     A dead `pid`: NoProc, or for a process that traps exits ``("EXIT", pid, "noproc")`` in
-    its mailbox (P7).
+    its mailbox (P7). One of another node: an exit signal "noproc", or "noconnection".
     """
     me = require_process("link()")
     other = pid._process
+    if isinstance(other, Remote):
+        other.link_from(me)
+        return
     if other is None or not other.alive:
         if not me.trap_exit:
             raise NoProc(f"cannot link to {pid}: it is dead")
@@ -99,11 +110,13 @@ def unlink(pid: Pid) -> None:
     """Remove the link; no EXIT of it can arrive any more, one that did stays (P8)."""
     me = require_process("unlink()")
     other = pid._process
-    if other is not None:
+    if isinstance(other, Remote):
+        other.drop_link(me)
+    elif other is not None:
         me.unlink_from(other)
 
 
-def monitor(dest: Pid | str, *, alias: MonitorAlias | None = None, tag: object = "DOWN") -> Ref:
+def monitor(dest: Pid | Name, *, alias: MonitorAlias | None = None, tag: object = "DOWN") -> Ref:
     """Watch a process: exactly one ``("DOWN", ref, "process", object, reason)`` at its end.
 
     object: the pid, or ``(name, node)`` when monitored by name, resolved now. A dead or
@@ -119,13 +132,18 @@ def monitor(dest: Pid | str, *, alias: MonitorAlias | None = None, tag: object =
         ref = Alias(me, alias)
     else:
         raise ValueError(f"monitor(): alias={alias!r}; it is one of {', '.join(_MONITOR_ALIASES)}")
-    pid = _pid_of(dest, "monitor()") if not isinstance(dest, str) else resolve(dest)
-    subject = (dest, me.runtime.node) if isinstance(dest, str) else dest
+    pid = dest if isinstance(dest, Pid) else resolve(dest)
+    subject: Any = dest
+    if isinstance(dest, str):
+        subject = (dest, me.runtime.node)
+    elif isinstance(dest, tuple) and not _is_name_of_node(dest):
+        subject = pid  # names kept elsewhere are looked up first, as gen does
     target = None if pid is None else pid._process
-    if target is None:
+    if target is None or (isinstance(target, Remote) and not target.alive):
+        lost = "noproc" if target is None else "noconnection"
         if isinstance(ref, Alias):
             ref.monitor_ended()
-        me.pid._post(info((tag, ref, "process", subject, "noproc")))
+        me.pid._post(info((tag, ref, "process", subject, lost)))
         return ref
     watch = Monitor(ref, me, target, subject, tag)
     me.more().monitors[ref] = watch
@@ -190,8 +208,13 @@ def set_label(label: object) -> None:
 
 
 def is_alive(pid: Pid) -> bool:
-    """Whether the process exists and has not been told to die."""
+    """Whether the process exists and has not been told to die.
+
+    BadArg for a process of another node, of which that cannot be known here.
+    """
     process = pid._process
+    if isinstance(process, Remote):
+        raise BadArg(f"is_alive(): {pid} lives on another node; monitor it instead")
     return process is not None and process.alive
 
 
@@ -239,7 +262,11 @@ def _runtime_for(dest: Dest) -> Runtime:
 
 def _post_to(runtime: Runtime, dest: Dest, message: Any) -> None:
     """What a timer does when it fires: nobody there is nobody's error."""
-    target = runtime.names.get(dest) if isinstance(dest, str) else dest
+    target: Any = dest
+    if isinstance(dest, str):
+        target = runtime.names.get(dest)
+    elif isinstance(dest, tuple):
+        target = resolve(dest)
     if isinstance(target, Pid | Alias):
         target._post(info(message))
 

@@ -1,0 +1,113 @@
+"""What travels between two nodes: the signals of rule P1, as plain data.
+
+Pids, references and the `From` of a call appear in them as the sending node knows them; who
+carries a signal puts the receiving node's own objects in their place (`wire`). `to` names
+the receiver of a signal: a pid of that node, a name registered there, an alias.
+
+`number` stands for one monitor between two nodes. A call is a monitor of the same number,
+a `Call` and then a `Reply` or a `Down` (rule G13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from .._errors import Reason
+from .._pid import Pid, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message sent with `send`."""
+
+    to: Pid | Ref | str
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A request without reply."""
+
+    to: Pid | Ref | str
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request; caller: the process that asks, None when it is no process."""
+
+    number: int
+    caller: Pid | None
+    to: Pid | str
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to the call of that number."""
+
+    number: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """`sender` is linked to `to` (P5)."""
+
+    sender: Pid
+    to: Pid | str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """The link is gone (P8)."""
+
+    sender: Pid
+    to: Pid | str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """An exit signal; linked: the end of a linked process, otherwise ``exit/2`` (P4)."""
+
+    sender: Pid
+    to: Pid | str
+    reason: Reason
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Watch `to`, and say `Down` with that number once (P9)."""
+
+    number: int
+    to: Pid | str
+
+
+@dataclass(frozen=True, slots=True)
+class Demonitor:
+    """Watch no more (P10)."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """What the monitor of that number watched has ended, or is not there: "noproc"."""
+
+    number: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Between the same part of two nodes, e.g. the keepers of global names."""
+
+    name: str
+    body: Any
+
+
+Signal: TypeAlias = (
+    Message | Cast | Call | Reply | Link | Unlink | Exit | Monitor | Demonitor | Down | Service
+)
