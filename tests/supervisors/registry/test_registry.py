@@ -288,8 +288,9 @@ def test_via_names_where_names_are_taken(as_process: Any) -> None:
             assert taken.value.reason == ("already_started", pid)
             assert otp.current_runtime().processes() == before
             otp.cast(name, "cast")
-            Registry.send(("r", number), "sent")
-            assert await otp.call(name, "called") == ("called", ["cast", "sent"])
+            otp.send(name, "sent")
+            Registry.send(("r", number), "also")
+            assert await otp.call(name, "called") == ("called", ["cast", "sent", "also"])
             assert otp.whereis(name) is pid
             await otp.stop(name)
             assert otp.whereis(name) is None
