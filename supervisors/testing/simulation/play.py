@@ -148,6 +148,7 @@ class _Driver:
             with trio.move_on_after(STOP_LIMIT):
                 root = self.root
                 await receive(lambda m: type(m) is tuple and m[0] == "EXIT" and m[1] is root)
+        await trio.sleep(AFTERMATH)
         self._kill_leftovers()
         await trio.sleep(AFTERMATH)
         await self._look()

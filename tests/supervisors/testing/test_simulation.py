@@ -25,9 +25,9 @@ SECONDS = 20.0
 """What CI spends on fresh seeds."""
 
 
-@pytest.mark.parametrize("seed", [0, 1, 71, 88, 91, 1096, 5000])
+@pytest.mark.parametrize("seed", [0, 71, 88, 91, 1096, 5756, 17487])
 def test_seeds_of_before(seed: int) -> None:
-    replay(make_plan(seed, 300))
+    replay(make_plan(seed, 200))
 
 
 def test_fresh_seeds() -> None:
