@@ -124,7 +124,7 @@ class GenEvent:
     def code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
         """``("ok", new_state)``: migrate the state of older code, for `sys.change_code`.
 
-        Without it the state is taken over as it is.
+        Without it the change fails when the class was loaded anew.
         """
         raise Undefined(f"{type(self).__qualname__} has no code_change")
 

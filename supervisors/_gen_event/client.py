@@ -41,14 +41,14 @@ class HandlerError(Exception):
         return f"the event handler failed: {format_reason(self.reason)}"
 
 
-async def start(*, name: Name | None = None) -> Pid:
-    """Start a manager without handlers, unlinked; StartError as GenServer.start."""
-    return await EventManager.start(name=name)
+async def start(*, name: Name | None = None, hibernate_after: float | None = None) -> Pid:
+    """Start a manager without handlers, unlinked; options and errors as GenServer.start."""
+    return await EventManager.start(name=name, hibernate_after=hibernate_after)
 
 
-async def start_link(*, name: Name | None = None) -> Pid:
+async def start_link(*, name: Name | None = None, hibernate_after: float | None = None) -> Pid:
     """As `start`, linked to the calling process, which becomes the parent."""
-    return await EventManager.start_link(name=name)
+    return await EventManager.start_link(name=name, hibernate_after=hibernate_after)
 
 
 def child_spec(

@@ -90,8 +90,9 @@ class EventManager(GenServer):
     def system_code_change(self, old_vsn: Any, handlers: Handlers, extra: Any) -> Any:
         """Go over to the classes that are loaded now, migrating every handler's state.
 
-        ``sys.change_code(manager, None, old_vsn, extra)`` calls `code_change` of those
-        handlers that have one; if one fails, all stay what they were.
+        ``sys.change_code(manager, None, old_vsn, extra)`` calls `code_change` of the
+        handlers that have one, or whose class was loaded anew; if one fails, or is not
+        there where it is needed, all handlers stay what they were.
         """
         return "ok", tuple(_migrated(one, old_vsn, extra) for one in handlers)
 
@@ -125,8 +126,8 @@ def _replaced(one: Installed, fn: Callable[[Any], Any]) -> Installed:
 
 def _migrated(one: Installed, old_vsn: Any, extra: Any) -> Installed:
     loaded: type[GenEvent] = loaded_class(one.handler)
-    if loaded.code_change is GenEvent.code_change:
-        return replace(one, handler=loaded)
+    if loaded is one.handler and loaded.code_change is GenEvent.code_change:
+        return one
     answer = loaded.module.code_change(old_vsn, one.state, extra)
     match answer:
         case ("ok", state):

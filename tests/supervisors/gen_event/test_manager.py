@@ -4,9 +4,11 @@ the scenarios (test_e01 to test_e03).
 
 from __future__ import annotations
 
+import sys as python
 from typing import Any
 
 import pytest
+import trio
 
 import supervisors as otp
 from supervisors import (
@@ -418,7 +420,69 @@ def test_replace_state_asks_for_each_handler_and_keeps_what_fails(as_process: An
     as_process(body)
 
 
+class Reloaded(Deaf):
+    """Another class takes its name in the test below."""
+
+
 @pytest.mark.otp("gen_event_SUITE", "undef_code_change")
+def test_a_handler_loaded_anew_needs_code_change(
+    as_process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        pid = await gen_event.start()
+        await gen_event.add_handler(pid, Reloaded, "old")
+        await sys.suspend(pid)
+        anew = type("Reloaded", (Deaf,), {"__module__": __name__})
+        monkeypatch.setattr(python.modules[__name__], "Reloaded", anew)
+        with pytest.raises(sys.CodeChangeError, match="has no code_change"):
+            await sys.change_code(pid, None, 1, None)
+        await sys.resume(pid)
+        assert (await gen_event.which_handlers(pid))[0] is not anew
+        await sys.suspend(pid)
+        anew.code_change = lambda self, old_vsn, state, extra: ("ok", "new")  # type: ignore[attr-defined]
+        await sys.change_code(pid, None, 1, None)
+        assert await sys.get_state(pid) == [(anew, None, "new")]
+
+    as_process(body)
+
+
+@pytest.mark.otp("gen_event_SUITE", "start_opt")
+@pytest.mark.otp("gen_event_SUITE", "auto_hibernate")
+@pytest.mark.parametrize("start", [gen_event.start, gen_event.start_link])
+def test_hibernate_after_a_while_without_events(as_process: Any, start: Any) -> None:
+    async def body() -> None:
+        pid = await start(hibernate_after=5)
+        await gen_event.add_handler(pid, Echo, otp.self())
+        assert not (await sys.get_status(pid))["hibernating"]
+        await trio.sleep(6)
+        assert (await sys.get_status(pid))["hibernating"]
+        gen_event.notify(pid, "awake")
+        assert await heard() == ("event", "awake")
+        assert not (await sys.get_status(pid))["hibernating"]
+
+    as_process(body)
+
+
+@pytest.mark.otp("gen_event_SUITE", "undef_handle_call")
+@pytest.mark.otp("gen_event_SUITE", "undef_in_terminate")
+def test_a_call_without_handle_call_and_a_terminate_that_fails(as_process: Any) -> None:
+    class Half(GenEvent):
+        def terminate(self, argument: Any, state: Any) -> Any:
+            return self.not_there()  # type: ignore[attr-defined]
+
+    async def body() -> None:
+        pid = await gen_event.start()
+        await gen_event.add_handler(pid, Half)
+        with pytest.raises(HandlerError, match="no handle_call"):
+            await gen_event.call(pid, Half, "hello?")
+        await gen_event.add_handler(pid, Half)
+        with pytest.raises(HandlerError, match="not_there"):
+            await gen_event.delete_handler(pid, Half)
+        assert await gen_event.which_handlers(pid) == []
+
+    as_process(body)
+
+
 def test_code_change_migrates_the_handlers_that_can(as_process: Any) -> None:
     class Grows(Deaf):
         def code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
