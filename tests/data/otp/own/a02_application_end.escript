@@ -1,0 +1,190 @@
+#!/usr/bin/env escript
+%%! -kernel logger_level notice
+-module(a02_application_end).
+-mode(compile).
+-compile([export_all, nowarn_export_all, nowarn_unused_function, nowarn_shadow_vars]).
+
+%% A02  The end of an application: what its processes spawned goes with it, wherever it
+%% hangs; the top process ending by itself runs prep_stop and stop as well; an application
+%% that has ended can be started again; a temporary or normally ended transient one is only
+%% reported.
+run() ->
+    [ok = app(A, [], [{env, [{depth, 3}]}]) || A <- [base, quits, falls]],
+    logger:remove_handler(trace_h),
+    ok = application:start(base),
+    base_1 ! {spawn, self()}, receive {L, Loose} -> ok end, name(Loose, loose), name(L, linked),
+    ev(obs, belongs, {application:get_application(Loose), application:get_application(whereis(base_1)), application:get_application(self())}),
+    M = monitor(process, Loose), M2 = monitor(process, L),
+    ev(obs, stop, application:stop(base)),
+    [receive {'DOWN', X, process, P, R} -> ev(obs, down, {P, R}) end || X <- [M, M2]],
+    ev(obs, env, {application:get_env(base, depth), application:get_env(base, nothing), application:get_env(base, nothing, 7)}),
+    application:set_env(base, depth, 4), ev(obs, env, application:get_env(base, depth)),
+    ok = application:start(base), ev(obs, env, application:get_env(base, depth)), application:stop(base),
+    ok = application:start(quits, transient), ev(obs, running, mine()),
+    gen_server:cast(quits, {stop, normal}), timer:sleep(30), ev(obs, running, mine()),
+    ev(obs, again, application:start(quits, transient)), application:stop(quits),
+    ok = application:start(falls, temporary), gen_server:cast(falls, {stop, boom}), timer:sleep(30), ev(obs, running, mine()),
+    ok = app(needs, [falls], []), ev(obs, needs_ended, application:start(needs)), application:stop(needs), ev(obs, stop_ended, application:stop(falls)), ev(obs, needs_stopped, application:start(needs)), ev(obs, bad_type, catch_(fun() -> application:start(falls, eternal) end)).
+catch_(F) -> try F() catch C:R -> {C, R} end.
+start(_, base) -> P = spawn_link(fun base/0), register(base_1, P), {ok, P, base};
+start(_, A) -> {ok, P} = w(A), {ok, P, A}.
+base() -> process_flag(trap_exit, true), base_loop().
+base_loop() -> receive
+    {spawn, To} -> L = spawn_link(fun() -> process_flag(trap_exit, true), timer:sleep(infinity) end),
+                   Loose = spawn(fun() -> process_flag(trap_exit, true), timer:sleep(infinity) end), To ! {L, Loose}, base_loop();
+    {'EXIT', _, shutdown} -> ev(base, told, shutdown), exit(shutdown) end.
+
+app(A, Deps, More) ->
+    application:load({application, A, [{applications, [kernel, stdlib | Deps]}, {mod, {?MODULE, A}},
+        {description, ""}, {vsn, "1"}, {modules, []}, {registered, []} | More]}).
+mine() -> [A || {A, _, _} <- application:which_applications(), not lists:member(A, [kernel, stdlib, compiler])].
+tree(A) -> supervisor:start_link({local, list_to_atom(atom_to_list(A) ++ "_sup")}, ?MODULE, {sup, #{}, [spec(A)]}).
+prep_stop(S) -> ev(app, prep_stop, S), S.
+stop(S) -> ev(app, stop, S).
+
+%% ---- the worker: a gen_server that reports its life -------------------------
+%% Opts: trap (true|false), linger (ms spent in terminate), late (report after
+%% lingering).  What init returns comes from the ets table 'plan': Id => fun(N),
+%% N being the number of the incarnation.
+w(Id) -> w(Id, #{}).
+w(Id, Opts) -> gen_server:start_link({local, Id}, ?MODULE, {w, Id, Opts}, []).
+
+init({sup, Flags, Specs}) -> {ok, {Flags, Specs}};
+init({w, Id, Opts}) ->
+    process_flag(trap_exit, maps:get(trap, Opts, true)),
+    {L, N} = next(Id),
+    Plan = case ets:lookup(plan, Id) of [{_, F}] -> F(N); [] -> ok end,
+    ets:member(names, quiet) orelse ev(L, init, Plan),
+    case Plan of
+        ok -> {ok, {L, Opts}};
+        ignore -> ignore;
+        {stop, R} -> {stop, R};
+        {raise, R} -> erlang:error(R)
+    end.
+handle_call(label, _, {L, _} = S) -> {reply, L, S};
+handle_call({stop, R}, _, S) -> {stop, R, ok, S};
+handle_call({crash, R}, _, _) -> erlang:error(R).
+handle_cast({exit, R}, _) -> exit(R);
+handle_cast({stop, R}, S) -> {stop, R, S}.
+handle_info(M, {L, _} = S) -> ev(L, info, M), {noreply, S}.
+terminate(R, {L, Opts}) ->
+    Late = maps:get(late, Opts, false),
+    Late orelse ets:member(names, quiet) orelse ev(L, terminate, R),
+    case maps:get(linger, Opts, 0) of 0 -> ok; T -> timer:sleep(T) end,
+    Late andalso ev(L, terminated, R).
+
+%% Kill a child and wait until the supervisor has dealt with it.
+kill(Id, How) ->
+    P = whereis(Id), M = monitor(process, P), ev(obs, do, {How, P}),
+    case How of
+        {cast, X} -> gen_server:cast(P, X);
+        {signal, R} -> exit(P, R)
+    end,
+    receive {'DOWN', M, _, _, _} -> ok end.
+sync(S) -> _ = supervisor:which_children(S), ok.
+kids(S) -> [{I, C} || {I, C, _, _} <- supervisor:which_children(S)].
+%% Stop a supervisor the way its parent would, and wait.
+stop_sup(S) ->
+    case is_process_alive(S) of
+        true -> exit(S, shutdown), receive {'EXIT', S, R} -> R end;
+        false -> gone
+    end.
+sup(Flags, Specs) ->
+    R = supervisor:start_link(?MODULE, {sup, Flags, Specs}),
+    case R of {ok, P} -> name(P, sup), P; _ -> R end.
+spec(Id) -> spec(Id, #{}).
+spec(Id, M) -> maps:merge(#{id => Id, start => {?MODULE, w, [Id]}}, M).
+
+%% ---------------------------------------------------------------------------
+%% Harness (identical in every scenario file).
+%% A trace line is  "<who> <event> <term>".  Pids print as the symbolic name
+%% they were introduced under (c1#2 = second incarnation of child c1),
+%% references as '$ref', stack traces as '$stack'.  Supervisor reports are part
+%% of the order (the supervisor logs them itself); lines starting with "~" are
+%% the other reports, sorted: their order is no part of the contract.
+%% ---------------------------------------------------------------------------
+main(_) ->
+    Me = self(),
+    ets:new(names, [named_table, public]),
+    ets:new(incarnation, [named_table, public]),
+    ets:new(plan, [named_table, public]),
+    register(trace_log, spawn(fun() -> log_loop([], []) end)),
+    logger:remove_handler(default),
+    logger:add_handler(trace_h, ?MODULE, #{filter_default => log}),
+    name(Me, main),
+    process_flag(trap_exit, true),
+    {P, R} = spawn_monitor(fun() -> name(self(), obs), run() end),
+    receive
+        {'DOWN', R, process, P, normal} -> ok;
+        {'DOWN', R, process, P, Why} -> ev(main, scenario_crashed, Why)
+    end,
+    timer:sleep(300),                      % let the last reports come in
+    trace_log ! {dump, Me},
+    receive {lines, Ls, Rs} ->
+        [io:put_chars([L, $\n]) || L <- Ls],
+        [io:put_chars(["~ ", L, $\n]) || L <- lists:sort(Rs)]
+    end,
+    halt(0).
+
+%% Ordered events, and reports whose order is not part of the contract.
+log_loop(Acc, Rep) ->
+    receive
+        {ev, From, Ref, Line} -> From ! {Ref, ok}, log_loop([Line | Acc], Rep);
+        {report, Line} -> log_loop(Acc, [Line | Rep]);
+        {dump, From} -> From ! {lines, lists:reverse(Acc), Rep}
+    end.
+
+%% Synchronous: the event is on record before the caller goes on.
+ev(Who, Event, Term) ->
+    Ref = make_ref(),
+    trace_log ! {ev, self(), Ref, line(Who, Event, Term)},
+    receive {Ref, ok} -> ok end.
+
+line(Who, Event, Term) ->
+    unicode:characters_to_list(io_lib:format("~ts ~ts ~0tp", [str(Who), str(Event), clean(Term)])).
+report(Event, Term) -> trace_log ! {report, line(log, Event, Term)}, ok.
+
+str(X) when is_atom(X) -> atom_to_list(X);
+str(X) when is_pid(X) -> str(clean(X));
+str(X) -> io_lib:format("~0tp", [X]).
+
+name(Pid, N) -> ets:insert(names, {Pid, N}), N.
+
+%% The label for the next incarnation of Id: c1#1, c1#2, ...
+next(Id) ->
+    N = ets:update_counter(incarnation, Id, 1, {Id, 0}),
+    L = list_to_atom(atom_to_list(Id) ++ "#" ++ integer_to_list(N)),
+    name(self(), L), {L, N}.
+
+clean(P) when is_pid(P) ->
+    case ets:lookup(names, P) of [{_, N}] -> N; [] -> '$pid' end;
+clean(R) when is_reference(R) -> '$ref';
+clean(F) when is_function(F) -> '$fun';
+clean([{M, F, A, L} | _]) when is_atom(M), is_atom(F), is_list(L),
+                               (is_integer(A) orelse is_list(A)) -> '$stack';
+clean([H | T]) -> [clean(H) | clean(T)];
+clean(T) when is_tuple(T) -> list_to_tuple([clean(X) || X <- tuple_to_list(T)]);
+clean(M) when is_map(M) -> maps:map(fun(_, V) -> clean(V) end, M);
+clean(X) -> X.
+
+%% Reports seen by the logger, as trace lines.
+log(#{msg := {report, #{label := {supervisor, progress}}}}, _) -> ok;
+log(#{msg := {report, #{label := {supervisor, Ctx}, report := R}}}, _) ->
+    Off = proplists:get_value(offender, R),
+    ev(log, supervisor_report, {Ctx, proplists:get_value(id, Off),
+                                proplists:get_value(reason, R)});
+log(#{msg := {report, #{label := {gen_server, terminate}, name := N, reason := R}}}, _) ->
+    report(gen_server_terminate, {N, R});
+log(#{msg := {report, #{label := {proc_lib, crash}, report := [I | _]}}}, _) ->
+    {C, R, _} = proplists:get_value(error_info, I),
+    report(crash_report, {proplists:get_value(pid, I), C, R});
+log(#{msg := {string, S}}, _) -> report(string, lists:flatten(S));
+log(#{msg := {report, #{label := L}}}, _) -> report(report, L);
+log(#{msg := {F, A}}, _) when is_list(F) ->
+    report(message, lists:flatten(io_lib:format(F, clean(A))));
+log(_, _) -> ok.
+
+drain() -> receive M -> [clean(M) | drain()] after 50 -> [] end.
+wait(F) -> wait(F, 400).
+wait(_, 0) -> timeout;
+wait(F, N) -> case F() of true -> ok; _ -> timer:sleep(5), wait(F, N - 1) end.
