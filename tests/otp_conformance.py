@@ -4,8 +4,8 @@ Tests say what they cover with the marker ``otp(suite, case)``, the suite with o
 its ``_SUITE``; the cases and what each
 asserts stand in tests/data/otp/cases.toml. A case is covered by a test, or has a reason
 why it means nothing here, or is openly listed as pending; `faults` says which is none of
-these. Run ``python -m tests.otp_conformance`` to write the page anew; with ``--check`` it
-is only compared. Tests are found by letting pytest collect them, so that a marker on a
+these. Run ``python -m tests.otp_conformance`` to write the page anew and to take what is
+covered out of `pending`; with ``--check`` both are only compared. Tests are found by letting pytest collect them, so that a marker on a
 test that is no longer collected counts for nothing.
 """
 
@@ -158,9 +158,26 @@ def _link(test: str) -> str:
     return f"[{shown}](../{path})"
 
 
+def settle(cases: list[Case]) -> None:
+    """Take the cases that are covered by now out of `pending` in the table."""
+    text = CASES.read_text("utf-8")
+    head, _, rest = text.partition("[pending]\n")
+    table = rest[rest.index("\n[[") :]
+    lines = ["[pending]"]
+    for suite in SUITES:
+        names = [
+            c.name for c in cases if c.suite == suite and c.pending and not (c.tests or c.reason)
+        ]
+        lines += [f"{suite} = [", *(f'    "{name}",' for name in names), "]"]
+    CASES.write_text(head + "\n".join(lines) + "\n" + table, "utf-8")
+
+
 def main(arguments: list[str]) -> int:
     marked = collect()
     cases = read_cases(marked)
+    if "--check" not in arguments:
+        settle(cases)
+        cases = read_cases(marked)
     wrong = list(faults(cases, marked))
     page = render(cases)
     if "--check" not in arguments:

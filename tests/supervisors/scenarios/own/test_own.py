@@ -24,18 +24,11 @@ MODULES = {
     for path in sorted(HERE.glob("o[0-9][0-9]_*.py"))
 }
 
-DIFFERS = {
-    "o20_exits_during_init": "a start whose starter dies kills the child in init",
-}
-"""Scenarios in which the kernel is not yet as Erlang is; strict: mended ones must leave."""
 
-
-def parameter(name: str, *, covers: bool) -> Any:
-    """A scenario as a parameter; the golden test is the one that stands for its cases."""
-    marks = [pytest.mark.otp(suite, case) for suite, case in MODULES[name].OTP if covers]
-    if name in DIFFERS:
-        marks.append(pytest.mark.xfail(reason=DIFFERS[name], strict=True))
-    return pytest.param(name, marks=marks)
+def covering(name: str) -> Any:
+    """A scenario as a parameter that stands for the cases it covers."""
+    cases = [pytest.mark.otp(suite, case) for suite, case in MODULES[name].OTP]
+    return pytest.param(name, marks=cases)
 
 
 def recorded(name: str) -> list[str]:
@@ -46,12 +39,12 @@ def ours(name: str) -> list[str]:
     return trio.run(play, MODULES[name].run, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-@pytest.mark.parametrize("name", [parameter(name, covers=True) for name in MODULES])
+@pytest.mark.parametrize("name", [covering(name) for name in MODULES])
 def test_as_erlang_did(name: str) -> None:
     assert ours(name) == recorded(name)
 
 
-@pytest.mark.parametrize("name", [parameter(name, covers=False) for name in MODULES])
+@pytest.mark.parametrize("name", MODULES)
 def test_as_the_installed_erlang_does(escript: str, name: str) -> None:
     async def theirs() -> Any:
         with trio.fail_after(60):
