@@ -37,6 +37,7 @@ from __future__ import annotations
 
 from .._cell import current_runtime, require_process
 from .endpoint import Distribution, Endpoint
+from .groups import GroupPeers
 from .memory import InMemory
 from .wire import Codec
 
@@ -81,6 +82,7 @@ __all__ = [
     "Codec",
     "Distribution",
     "Endpoint",
+    "GroupPeers",
     "InMemory",
     "connect_node",
     "disconnect_node",

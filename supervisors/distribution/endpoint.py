@@ -258,13 +258,15 @@ class Endpoint:
         for node in list(self.connected):
             self.send(node, signals.Service(service, body))
 
-    def on_up(self, hook: Callable[[str], object]) -> None:
-        """Call ``hook(node)`` when a node came, before any signal of it."""
+    def on_up(self, hook: Callable[[str], object]) -> Callable[[], None]:
+        """Call ``hook(node)`` when a node came, before any signal of it; answers how to stop."""
         self._on_up.append(hook)
+        return lambda: self._on_up.remove(hook)
 
-    def on_down(self, hook: Callable[[str], object]) -> None:
-        """Call ``hook(node)`` when a node is gone, after every signal of it."""
+    def on_down(self, hook: Callable[[str], object]) -> Callable[[], None]:
+        """Call ``hook(node)`` when a node is gone, after every signal of it; how to stop."""
         self._on_down.append(hook)
+        return lambda: self._on_down.remove(hook)
 
     def subscribe(self, process: Process, flag: bool) -> None:
         """`monitor_nodes`: subscriptions count, one message for each."""

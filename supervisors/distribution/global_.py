@@ -132,20 +132,21 @@ class GlobalNames:
         What follows must be `register_name`, without waiting in between.
         """
         endpoint = self._endpoint
+        await trio.lowlevel.checkpoint()
         while True:
             judge = min((endpoint.node, *endpoint.connected))
             if judge == endpoint.node:
-                granted = self._grant(term, judge)
-                await trio.lowlevel.checkpoint()
-                if granted and self._reserved.get(term) != judge:
-                    continue
-                return granted
+                return self._grant(term, judge)
             self._asked += 1
             number = self._asked
             question = self._questions[number] = _Question(judge, trio.Event())
             endpoint.send(judge, _service(("reserve", number, term)))
             try:
                 await question.answered.wait()
+            except BaseException:
+                if question.answer:
+                    endpoint.send(judge, _service(("release", term)))
+                raise
             finally:
                 self._questions.pop(number, None)
             if question.answer is not None:
@@ -238,12 +239,18 @@ class GlobalNames:
             case "resolved", term, pid:
                 self._set(term, pid)
             case "reserve", number, term:
-                self._endpoint.send(node, _service(("granted", number, self._grant(term, node))))
-            case "granted", number, granted:
+                self._endpoint.send(
+                    node, _service(("granted", number, term, self._grant(term, node)))
+                )
+            case "granted", number, term, granted:
                 question = self._questions.get(number)
                 if question is not None:
                     question.answer = granted
                     question.answered.set()
+                elif granted:  # whoever asked has been cancelled
+                    self._endpoint.send(node, _service(("release", term)))
+            case "release", term if self._reserved.get(term) == node:
+                del self._reserved[term]
 
     def _heard(self, term: Any, pid: Pid) -> None:
         if pid.node != self._endpoint.node and pid.node not in self._endpoint.connected:

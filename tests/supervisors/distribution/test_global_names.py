@@ -184,3 +184,23 @@ async def test_a_dead_process_gets_no_name(autojump_clock, cluster):
                 await global_.register_name("x", pid)
 
         await nodes_.on("a", main)
+
+
+@pytest.mark.parametrize("after", [0.5, 1.5, 2.0])
+async def test_who_is_killed_while_asking_holds_no_name(autojump_clock, cluster, after):
+    """The question is under way, the answer is, or has just come."""
+    async with cluster("a", "b", delay=1.0) as nodes_:
+        answers = []
+        pid = nodes_.spawn("b", named, "x", answers)
+        await trio.sleep(after)
+        with nodes_.runtimes["b"].active():
+            otp.exit(pid, "kill")
+        await trio.sleep(10)
+        for node in ("a", "b"):
+            answers = []
+            holder = nodes_.spawn(node, named, "x", answers)
+            await trio.sleep(5)
+            assert answers == ["yes"]
+            with nodes_.runtimes[node].active():
+                otp.exit(holder, "kill")
+            await trio.sleep(5)
