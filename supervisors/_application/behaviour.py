@@ -90,12 +90,13 @@ def is_library(app: Application) -> bool:
     return type(app).start is Application.start
 
 
-def name_of(app: Dependency) -> str:
+def name_of(app: Any) -> str:
     """The name of an application; TypeError for anything that cannot be one."""
     if isinstance(app, str):
         return app
     if isinstance(app, Application) or (isinstance(app, type) and issubclass(app, Application)):
-        return app.name
+        name: str = app.name
+        return name
     raise TypeError(f"expected an Application, its class or its name, got {app!r}")
 
 
@@ -107,7 +108,7 @@ def definition(app: Application | type[Application]) -> Application:
     return made
 
 
-def _faults(app: Application) -> list[str]:
+def _faults(app: Any) -> list[str]:
     faults = [
         f"{key} must be a sequence of applications, not a string"
         for key in ("applications", "optional_applications")

@@ -32,9 +32,7 @@ async def end_all(runtime: Runtime, master: object) -> None:
         for process in left:
             signal_exit(process, process.pid, "kill", linked=False)
         while awaited:
-            down = await receive(
-                lambda message, awaited=awaited: _is_down(message) and message[1] in awaited
-            )
+            down = await receive(_is_down)
             awaited.discard(down[1])
 
 
