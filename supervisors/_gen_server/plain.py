@@ -42,7 +42,7 @@ from .._sys.hooks import Event
 from . import outcome
 from .calls import NO_REPLY, From, reply
 from .outcome import STARTED
-from .reporting import error_report
+from .reporting import error_report, reported
 from .system import ServerHooks
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ class PlainServer(CallbackProcess, ServerHooks):
                 value = thrown.value
             except Exception as error:
                 kind, reason = reason_of(error)
-                self.stop(reason, option, kind=kind)
+                self.stop(reason, option, kind=kind, raised=error)
                 return
             result = outcome.read(value, is_call=False)
             message = option
@@ -418,7 +418,7 @@ class PlainServer(CallbackProcess, ServerHooks):
             self.conclude(outcome.read(error.value, is_call=from_ is not None), body, from_)
             return
         kind, reason = reason_of(error)
-        self.stop(reason, body, kind=kind)
+        self.stop(reason, body, kind=kind, raised=error)
 
     def parent_exit(self, reason: Reason) -> None:
         """EXIT from the parent of a server that traps exits: terminate, even for normal (G8)."""
@@ -434,6 +434,7 @@ class PlainServer(CallbackProcess, ServerHooks):
         answer: Any = None,
         *,
         kind: str = "exit",
+        raised: BaseException | None = None,
     ) -> None:
         """Terminate, answer the caller that is owed a reply after it (G5), report, end."""
         try:
@@ -442,11 +443,12 @@ class PlainServer(CallbackProcess, ServerHooks):
             pass  # a throw is a return, and what terminate returns is ignored (G3)
         except Exception as error:
             kind, reason = reason_of(error)
+            raised = error
         if from_ is not None:
             reply(from_, answer)
             self._debug(("out", answer, from_.pid, self.state))
         if not is_normal(reason):
-            error_report(self, self.module, self.state, message, reason)
+            error_report(self, self.module, self.state, message, reported(reason, raised))
             crash_report(self, kind, reason)
         finish(self, reason)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._errors import Reason, format_reason
+from .._errors import Exit, Reason, Stack, format_reason
 from .._process import Process
 from .._reports import ErrorReport, WarningReport
 from .._sys.debug import logged
@@ -37,6 +37,11 @@ def shown_status(
     )
     hidden = "format_status failed"
     return {"state": hidden, "message": hidden, "reason": reason, "log": []}
+
+
+def reported(reason: Reason, raised: BaseException | None) -> Reason:
+    """The reason as the report shows it: an Exit that was raised with where it was (OTP)."""
+    return (reason, Stack(raised)) if isinstance(raised, Exit) else reason
 
 
 def error_report(

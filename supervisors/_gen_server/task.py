@@ -28,7 +28,7 @@ from .._task import Borrowed, SystemMessage, TaskProcess, Terminate
 from . import outcome
 from .calls import NO_REPLY, From, reply
 from .outcome import STARTED
-from .reporting import error_report
+from .reporting import error_report, reported
 from .system import ServerHooks
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class TaskServer(ServerHooks):
             value = thrown.value
         except Exception as error:
             kind, reason = reason_of(error)
-            await self._stop(reason, body, kind=kind)
+            await self._stop(reason, body, kind=kind, raised=error)
             return
         await self._conclude(outcome.read(value, is_call=from_ is not None), body, from_)
 
@@ -278,7 +278,7 @@ class TaskServer(ServerHooks):
                 value = thrown.value
             except Exception as error:
                 kind, reason = reason_of(error)
-                await self._stop(reason, option, kind=kind)
+                await self._stop(reason, option, kind=kind, raised=error)
                 return
             result, message, from_ = outcome.read(value, is_call=False), option, None
 
@@ -290,6 +290,7 @@ class TaskServer(ServerHooks):
         answer: Any = None,
         *,
         kind: str = "exit",
+        raised: BaseException | None = None,
     ) -> None:
         try:
             await _done(self.module.terminate(reason, self.state))
@@ -297,11 +298,13 @@ class TaskServer(ServerHooks):
             pass  # a throw is a return, and what terminate returns is ignored (G3)
         except Exception as error:
             kind, reason = reason_of(error)
+            raised = error
         if from_ is not None:
             reply(from_, answer)
             self._debug(("out", answer, from_.pid, self.state))
         if not is_normal(reason):
-            error_report(self.process, self.module, self.state, message, reason)
+            shown = reported(reason, raised)
+            error_report(self.process, self.module, self.state, message, shown)
             crash_report(self.process, kind, reason)
         raise Finished(reason)
 
