@@ -132,6 +132,8 @@ class World:
             self.absent.add((parent, node.id))
             raise
         self.absent.discard((parent, node.id))
+        if isinstance(node, Worker) and node.kind == "plain" and not is_alive(pid):
+            self.accuse(f"{node.id} was started as {pid}, which had ended in its init")
         self.born(node.id, pid, parent)
         return pid
 

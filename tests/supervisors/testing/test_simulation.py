@@ -197,6 +197,23 @@ def test_a_failing_plan_is_made_small_and_prints_as_a_program(
     exec(program, {})
 
 
+def test_records_that_outlive_their_simulations_are_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[Any] = []
+    release = _process._release
+
+    def keep(dying: Any, reason: Any) -> None:
+        kept.append(dying)
+        release(dying, reason)
+
+    monkeypatch.setattr(_process, "_release", keep)
+    tally = campaign(0, 20_000, faults=20)
+    assert tally.failure is not None
+    assert tally.failure[0] is None
+    assert "process records outlive" in tally.failure[1]
+
+
 def test_a_driver_that_falls_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_args: object) -> None:
         raise ZeroDivisionError("in the kernel")
