@@ -277,7 +277,8 @@ class Registry:
             table.add(process, key, value)
         except RegistryError:
             return "no"
-        table.tell(("register", table.name, key, pid, value))
+        if table.listeners:
+            table.tell(("register", table.name, key, pid, value))
         return "yes"
 
     @staticmethod

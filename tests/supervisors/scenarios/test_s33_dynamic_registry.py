@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 import supervisors as otp
 from supervisors import (
     Agent,
@@ -93,7 +91,6 @@ async def s33(s: Recorder) -> None:
     assert who(1) is not None
     s.obs("partition_route", (who(1) == who(4), who(-1) == who(1), who(0) == who(1)))
     s.obs("partition_ids", sorted(child.id for child in await otp.which_children("p")))
-    await trio.lowlevel.checkpoint()
 
 
 def test_as_elixir_does() -> None:

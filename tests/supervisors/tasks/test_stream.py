@@ -60,7 +60,9 @@ def test_all_results_and_never_more_than_the_limit(
             assert sorted(slept) == sorted(naps)
             ends = [value[1] for _, value in results]
             assert ends == sorted(ends)
-        assert most == min(limit, len(naps))
+        assert most <= limit
+        if all(naps):
+            assert most == min(limit, len(naps))
         process = otp.self()._process
         assert process is not None
         assert not any(isinstance(watch, Stream) for watch in process.more().monitored_by.values())
@@ -125,7 +127,7 @@ def test_time_limits(as_process: Any) -> None:
         with pytest.raises(Exit) as exit_:
             await collect(Task.async_stream([1, 9, 9], nap, timeout=2, max_concurrency=3))
         assert exit_.value.reason == ("timeout", ("task", "async_stream", (2,)))
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(1)
         assert otp.current_runtime().processes() == before
 
     as_process(body)
@@ -162,7 +164,7 @@ def test_a_start_that_fails_ends_the_stream(as_process: Any) -> None:
         tasks = await TaskSupervisor.start_link(max_children=1)
         with pytest.raises(otp.SupervisorError) as refused:
             await collect(TaskSupervisor.async_stream(tasks, [5, 5], nap, max_concurrency=2))
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(1)
         return refused.value.reason, await TaskSupervisor.children(tasks)
 
     assert as_process(body) == ("max_children", [])
