@@ -13,10 +13,13 @@ from .test_s04_rest_for_one import s04
 from .test_s06_intensity_window import s06
 from .test_s07_restart_types import s07
 from .test_s09_exit_signals import s09
+from .test_s10_monitors_aliases import s10
 from .test_s11_call_failures import s11
 from .test_s12_timeouts_continue import s12
 from .test_s14_child_administration import s14
 from .test_s15_simple_one_for_one import s15
+from .test_s23_timers_names import s23
+from .test_s27_links import s27
 
 SCENARIOS = {
     "s01_start_order_reverse_stop": s01,
@@ -25,10 +28,13 @@ SCENARIOS = {
     "s06_intensity_window": s06,
     "s07_restart_type_matrix": s07,
     "s09_exit_signals": s09,
+    "s10_monitors_aliases": s10,
     "s11_call_failures": s11,
     "s12_timeouts_continue": s12,
     "s14_child_admin": s14,
     "s15_simple_one_for_one": s15,
+    "s23_timers_names": s23,
+    "s27_links": s27,
 }
 
 
