@@ -12,6 +12,7 @@ from typing import Any
 from ._errors import CallExit
 from ._gen_server import calls
 from ._gen_server.calls import From, RequestId, abandon, cast, reply, send_request
+from ._gen_server.requests import check_response, receive_response, wait_response
 from ._gen_server.stop import stop
 from ._pid import Pid
 
@@ -34,7 +35,10 @@ __all__ = [
     "abandon",
     "call",
     "cast",
+    "check_response",
+    "receive_response",
     "reply",
     "send_request",
     "stop",
+    "wait_response",
 ]

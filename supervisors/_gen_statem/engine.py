@@ -56,7 +56,7 @@ class Engine:
 
     load: turns what the user calls a callback module into a `Module`, or raises Misuse.
     effects: what is to be carried out. halted: why it has stopped. hibernate: whether the
-    last transition asked for it.
+    last transition asked for it. origin: the callback module it began with.
     """
 
     __slots__ = (
@@ -75,6 +75,7 @@ class Engine:
         "halted",
         "hibernate",
         "modules",
+        "origin",
         "postponed",
         "queue",
         "state",
@@ -85,6 +86,7 @@ class Engine:
         self._load = load
         self.state = state
         self.data = data
+        self.origin: Any = None
         self.modules: list[Module] = []
         self.queue: deque[Event] = deque()
         self.postponed: list[Event] = []
@@ -111,6 +113,7 @@ class Engine:
 
     def start(self, module: Any, actions: Any) -> None:
         """Begin: init's actions, then the first enter call, whose old state is its own (T4)."""
+        self.origin = module
         self.modules = [self._load(module)]
         self._begin(INIT)
         self._act(actions)

@@ -112,15 +112,10 @@ class Machine(GenServer):
 
     def system_code_change(self, old_vsn: Any, state: Engine, extra: Any) -> Any:
         """Load all callback modules anew and have the one in force migrate (1.7)."""
-        before = state.modules
         own = self.callbacks
-        same = (own.__module__, own.__qualname__)
+        classes = [type(module.callbacks) for module in state.modules]
         try:
-            modules = []
-            for module in before:
-                old = type(module.callbacks)
-                is_own = (old.__module__, old.__qualname__) == same
-                modules.append(load(own if is_own else loaded_class(old)))
+            modules = [load(own if c is state.origin else loaded_class(c)) for c in classes]
         except Misuse as misuse:
             return "error", misuse.term
         callbacks = modules[-1].callbacks
@@ -130,6 +125,7 @@ class Machine(GenServer):
         match change(old_vsn, state.state, state.data, extra):
             case ("ok", new_state, new_data):
                 state.modules = modules
+                state.origin = own
                 state.state, state.data = new_state, new_data
                 return "ok", state
             case other:
