@@ -45,7 +45,12 @@ class AsyncTold(Told):
 
 
 class Slow(AsyncTold):
-    """Takes its time to terminate."""
+    """Takes its time to terminate, and to enter the state of that name."""
+
+    async def handle_event(self, type: Any, content: Any, state: Any, data: Any) -> Any:
+        if type == "enter" and state == "slow":
+            await trio.sleep(0.02)
+        return Told.handle_event(self, type, content, state, data)
 
     async def terminate(self, reason: Any, state: Any, data: Any) -> None:
         await trio.sleep(0.02)

@@ -149,9 +149,10 @@ async def t04(s: Stage) -> None:
     s.say("---", "repeated_by_itself")
     again = {"c": ("repeat_state", {"c": ("keep_state", {})})}
     await s.cast(p, ("change", ("next_state", "c", again)))
-    s.say("---", "reply_comes_first")
-    yes = ("next_state", "d", {}, [("reply", "$from", "yes")])
-    s.say("call", await s.call(p, "ask", yes))
+    s.say("---", "with_a_reply")
+    yes = await s.call(p, "ask", ("next_state", "d", {}, [("reply", "$from", "yes")]))
+    await s.settle()
+    s.say("call", yes)
     await gen_statem.stop(p)
     s.say("---", "forbidden")
     for value in (
@@ -170,6 +171,12 @@ async def t04(s: Stage) -> None:
 
 
 async def t05(s: Stage) -> None:
+    p0 = await s.start()
+    s.say("---", "a_reply_before_the_enter_call")
+    slow = ("next_state", "slow", {}, [("reply", "$from", "yes")])
+    s.say("call", await s.call(p0, "ask", slow))
+    await gen_statem.stop(p0)
+    s.say("mailbox", await drain())
     p1 = await s.start()
     s.say("---", "stop")
     s.say("call", await s.call(p1, "go", "stop"))

@@ -41,7 +41,7 @@ run() ->
 callback_mode() -> [handle_event_function, state_enter].
 init({State, Data, Actions}) -> {ok, State, Data, Actions}.
 handle_event(enter, Old, State, Data) ->
-    ev(sm, enter, {Old, State}), answer(maps:get(State, Data, keep_state_and_data), none);
+    State =:= slow andalso timer:sleep(20), ev(sm, enter, {Old, State}), answer(maps:get(State, Data, keep_state_and_data), none);
 handle_event(Type, {Tag, Return}, State, _) -> ev(sm, type(Type), {Tag, State}), answer(Return, Type);
 handle_event(Type, Tag, State, _) -> ev(sm, type(Type), {Tag, State}), keep_state_and_data.
 terminate(Reason, State, Data) -> ev(sm, terminate, {Reason, State, Data}).

@@ -14,7 +14,7 @@ run() ->
     ev(obs, '---', repeat), gen_statem:cast(P, {repeat, {repeat_state, #{}}}), sys:get_state(P),
     ev(obs, '---', repeated_by_itself),
     gen_statem:cast(P, {change, {next_state, c, #{c => {repeat_state, #{c => {keep_state, #{}}}}}}}), sys:get_state(P),
-    ev(obs, '---', reply_comes_first), ev(obs, call, call(P, ask, {next_state, d, #{}, [{reply, '$from', yes}]})),
+    ev(obs, '---', with_a_reply), Yes = call(P, ask, {next_state, d, #{}, [{reply, '$from', yes}]}), timer:sleep(20), ev(obs, call, Yes),
     gen_statem:stop(P),
     ev(obs, '---', forbidden),
     [begin
@@ -27,7 +27,7 @@ run() ->
 callback_mode() -> [handle_event_function, state_enter].
 init({State, Data, Actions}) -> {ok, State, Data, Actions}.
 handle_event(enter, Old, State, Data) ->
-    ev(sm, enter, {Old, State}), answer(maps:get(State, Data, keep_state_and_data), none);
+    State =:= slow andalso timer:sleep(20), ev(sm, enter, {Old, State}), answer(maps:get(State, Data, keep_state_and_data), none);
 handle_event(Type, {Tag, Return}, State, _) -> ev(sm, type(Type), {Tag, State}), answer(Return, Type);
 handle_event(Type, Tag, State, _) -> ev(sm, type(Type), {Tag, State}), keep_state_and_data.
 terminate(Reason, State, Data) -> ev(sm, terminate, {Reason, State, Data}).

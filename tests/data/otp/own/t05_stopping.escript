@@ -4,12 +4,14 @@
 -mode(compile).
 -compile([export_all, nowarn_export_all, nowarn_unused_function, nowarn_shadow_vars]).
 
-%% T05  T5: stop_and_reply answers, in order, before terminate runs; what
+%% T05  T1, T5: replies leave before the enter call; stop_and_reply answers, in order, before terminate runs; what
 %% terminate sees; what callers that wait get to hear.
 run() ->
     process_flag(trap_exit, true),
     Waiter = fun(P, N, E) -> Me = self(), spawn(fun() -> Me ! {N, try gen_statem:call(P, E) catch exit:{R, _} -> {exit, R} end} end), timer:sleep(20) end,
     Start = fun() -> start(a, #{}, []) end,
+    P0 = Start(), ev(obs, '---', a_reply_before_the_enter_call),
+    ev(obs, call, call(P0, ask, {next_state, slow, #{}, [{reply, '$from', yes}]})), gen_statem:stop(P0), ev(obs, mailbox, drain()),
     P1 = Start(), ev(obs, '---', stop), ev(obs, call, call(P1, go, stop)), ev(obs, mailbox, drain()),
     P2 = Start(), ev(obs, '---', stop_reason), ev(obs, call, call(P2, go, {stop, why})), ev(obs, mailbox, drain()),
     P3 = Start(), ev(obs, '---', stop_data), ev(obs, call, call(P3, go, {stop, {shutdown, why}, new})), ev(obs, mailbox, drain()),
@@ -23,7 +25,7 @@ run() ->
 callback_mode() -> [handle_event_function, state_enter].
 init({State, Data, Actions}) -> {ok, State, Data, Actions}.
 handle_event(enter, Old, State, Data) ->
-    ev(sm, enter, {Old, State}), answer(maps:get(State, Data, keep_state_and_data), none);
+    State =:= slow andalso timer:sleep(20), ev(sm, enter, {Old, State}), answer(maps:get(State, Data, keep_state_and_data), none);
 handle_event(Type, {Tag, Return}, State, _) -> ev(sm, type(Type), {Tag, State}), answer(Return, Type);
 handle_event(Type, Tag, State, _) -> ev(sm, type(Type), {Tag, State}), keep_state_and_data.
 terminate(Reason, State, Data) -> timer:sleep(20), ev(sm, terminate, {Reason, State, Data}).
