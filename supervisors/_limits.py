@@ -15,19 +15,20 @@ still be looked at and stopped. The first drop of an episode is reported; the ep
 over when the mailbox has been empty.
 
     >>> import supervisors
-    >>> from supervisors import GenServer, cast, limit_mailbox, process_info, sys
+    >>> from supervisors import GenServer, call, cast, limit_mailbox
     >>> class Careful(GenServer):
     ...     def init(self):
     ...         limit_mailbox(3, "refuse")
     ...         return "ok", []
     ...     def handle_cast(self, request, seen):
     ...         return "noreply", [*seen, request]
+    ...     def handle_call(self, request, from_, seen):
+    ...         return "reply", seen, seen
     >>> async def main():
     ...     pid = await Careful.start()
     ...     for n in range(10):
     ...         cast(pid, n)
-    ...     await supervisors.yield_()
-    ...     return await sys.get_state(pid)
+    ...     return await call(pid, "what did you see?")
     >>> supervisors.run(main)
     [0, 1, 2]
 
@@ -38,6 +39,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ._pid import Ref
 from ._process import CALL, INFO, Envelope, Process, finish
 from ._reports import WarningReport
 
@@ -87,9 +89,15 @@ def of_kernel(message: Any) -> bool:
     if type(message) is not Envelope:
         return False
     if message.kind == INFO:
-        body = message.body
-        return type(body) is tuple and len(body) > 0 and body[0] in KERNEL_TAGS
+        return is_kernels(message.body)
     return message.kind != CALL
+
+
+def is_kernels(body: Any) -> bool:
+    """Whether a message is one that only the kernel makes; a DOWN may have a tag of its own."""
+    if type(body) is not tuple or len(body) == 0:
+        return False
+    return body[0] in KERNEL_TAGS or (len(body) == 5 and type(body[1]) is Ref)
 
 
 def admit(

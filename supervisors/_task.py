@@ -28,7 +28,7 @@ from ._cell import (
     task_process,
 )
 from ._errors import Finished, Reason, SelfExit, reason_of
-from ._limits import KERNEL_TAGS, admit
+from ._limits import admit, is_kernels
 from ._pid import Pid, Ref, drop
 from ._process import (
     EXITED,
@@ -206,10 +206,7 @@ class TaskProcess(Process):
 
     def _drop_oldest(self) -> Any:
         for position, message in enumerate(self.mailbox):
-            tagged = type(message) is tuple and len(message) > 0
-            if not (tagged and message[0] in KERNEL_TAGS) and not isinstance(
-                message, SystemMessage
-            ):
+            if not is_kernels(message) and not isinstance(message, SystemMessage):
                 del self.mailbox[position]
                 return message
         return None

@@ -55,6 +55,7 @@ from ._pid import Pid
 from ._process import Process
 from ._reports import LongSchedule
 from ._supervisor.spec import ChildSpec
+from ._sys.hooks import SystemHooks
 from ._task import TaskProcess, Terminate
 
 T = TypeVar("T")
@@ -124,8 +125,10 @@ async def _life(long_schedule: float, max_run: float | None) -> None:
         watch.stop()
 
 
-class _Watch:
+class _Watch(SystemHooks):
     """The thread, and what it shares with the loop."""
+
+    behaviour = "watchdog"
 
     def __init__(self, long_schedule: float, max_run: float | None) -> None:
         self.long_schedule = long_schedule

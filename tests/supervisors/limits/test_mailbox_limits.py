@@ -153,6 +153,27 @@ def test_what_the_kernel_sends_always_arrives(as_process, server, policy):
     as_process(main)
 
 
+@pytest.mark.parametrize("policy", ["refuse", "drop_oldest"])
+def test_a_down_with_a_tag_of_its_own_always_arrives(as_process, policy):
+    async def main():
+        limit_mailbox(2, policy)
+        victim = otp.spawn(trio.sleep_forever)
+        ref = otp.monitor(victim, tag="gone")
+        otp.exit_signal(victim, "bang")
+        await rest()
+        for n in range(5):
+            send(otp.self(), n)
+        assert await receive(lambda m: isinstance(m, tuple)) == (
+            "gone",
+            ref,
+            "process",
+            victim,
+            "bang",
+        )
+
+    as_process(main)
+
+
 def test_a_raw_process_and_the_end_of_a_limit(as_process):
     async def main():
         limit_mailbox(2)
