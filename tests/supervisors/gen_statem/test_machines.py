@@ -688,7 +688,7 @@ def test_code_change(as_process, migrates):
         await sys.suspend(pid)
         with pytest.raises(sys.CodeChangeError) as refused:
             await sys.change_code(pid, None, 1, "refuse")
-        assert refused.value.reason == "refused"
+        assert "refused" in str(refused.value)
         assert await sys.get_state(pid) == ("off", [])
         await sys.change_code(pid, None, 1, "extra")
         await sys.resume(pid)
