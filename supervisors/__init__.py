@@ -86,6 +86,7 @@ from ._supervisor.administration import (
     restart_child,
     start_child,
     terminate_child,
+    which_child,
     which_children,
 )
 from ._supervisor.answers import ChildCounts, ChildInfo
@@ -223,6 +224,7 @@ __all__ = [
     "unregister",
     "wait_response",
     "whereis",
+    "which_child",
     "which_children",
     "yield_",
 ]

@@ -198,6 +198,14 @@ async def get_status(server: Server, timeout: float = 5.0) -> dict[str, Any]:
     return answer
 
 
+def is_hibernating(server: Server) -> bool:
+    """Whether a process hibernates (G17), seen from outside: it is not asked, so a time to
+    hibernate after goes on. A process that is no behaviour never does.
+    """
+    hooks = _hooks(_process(server, "is_hibernating", 0.0))
+    return hooks is not None and hooks.is_hibernating()
+
+
 def _is_suspended(process: Process) -> bool:
     return process.extras is not None and process.extras.suspended
 
@@ -437,6 +445,7 @@ __all__ = [
     "get_state",
     "get_status",
     "install",
+    "is_hibernating",
     "log",
     "log_to_file",
     "no_debug",

@@ -72,13 +72,9 @@ class ServerHooks(SystemHooks):
             case ("ok", state):
                 self.replace_state(state)
                 return
-            case ("error", reason):
-                failure = reason
-            case _:
-                failure = answer
         self.run_module(before)
         _module_of(before, old_class)
-        raise CodeChangeError(failure)
+        raise CodeChangeError(answer)
 
 
 def callback_class(module: GenServer) -> type:

@@ -73,6 +73,15 @@ async def which_children(supervisor: Pid | Name) -> list[ChildInfo]:
     return children
 
 
+async def which_child(supervisor: Pid | Name, child: Hashable) -> ChildInfo:
+    """One child, by its id; by its pid where children have none (OTP 28: which_child).
+
+    SupervisorError: "not_found".
+    """
+    info: ChildInfo = await _ask(supervisor, ("which_child", child))
+    return info
+
+
 async def count_children(supervisor: Pid | Name) -> ChildCounts:
     """How many children there are and how many run."""
     counts: ChildCounts = await _ask(supervisor, "count_children")

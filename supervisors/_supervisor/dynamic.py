@@ -164,6 +164,11 @@ class Dynamic:
             raise SupervisorError("not_found")
         return spec
 
+    def which_child(self, pid: Hashable) -> ChildInfo:
+        """The child with this pid. Raises `SupervisorError("not_found")`."""
+        spec = self.get_childspec(pid)
+        return ChildInfo.of(None, RESTARTING if pid in self._restarting else pid, spec)
+
     def which_children(self) -> list[ChildInfo]:
         """Every child, those with a pending restart first, then newest first."""
         waiting = [ChildInfo.of(None, RESTARTING, spec) for spec in self._restarting.values()]

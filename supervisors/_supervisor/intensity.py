@@ -34,6 +34,10 @@ class RestartWindow:
         self._seconds.append(second)
         return len(self._seconds) <= self.intensity
 
+    def go_on_from(self, other: RestartWindow) -> None:
+        """Count what `other` has counted; its intensity and period do not matter (V19)."""
+        self._seconds = other._seconds.copy()
+
     def __len__(self) -> int:
         """Attempts counted and not yet forgotten; old ones go at the next attempt."""
         return len(self._seconds)

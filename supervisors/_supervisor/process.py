@@ -16,14 +16,15 @@ import trio
 
 from .. import _proc_lib
 from .._cell import task_process
-from .._errors import Finished, Reason, is_normal
+from .._errors import Finished, Reason, is_normal, reason_of
 from .._gen_server.calls import From, cast, reply
+from .._gen_server.system import loaded_class
 from .._pid import Pid
 from .._process import crash_report
 from .._reports import ErrorReport, ProgressReport, SupervisorReport, WarningReport
 from .._signals import is_alive
 from .._sys.debug import debug_of
-from .._sys.hooks import SystemHooks
+from .._sys.hooks import CodeChangeError, SystemHooks
 from .._task import TaskProcess, Terminate
 from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
@@ -34,6 +35,7 @@ from .simple_one_for_one import SimpleOneForOne
 from .spec import SupFlags
 from .starting import call_start
 from .stopping import stop_children
+from .upgrade import is_upgradable, upgraded
 
 if TYPE_CHECKING:
     from .behaviour import Supervisor
@@ -89,6 +91,25 @@ class SupervisorProcess(SystemHooks):
             "the state of a supervisor cannot be replaced; "
             "use start_child, terminate_child and delete_child"
         )
+
+    def change_code(self, module: Any, old_vsn: Any, extra: Any) -> None:
+        """Ask `init` of the class as it is loaded now again (V19)."""
+        if not is_upgradable(self.machine):
+            raise CodeChangeError(("not_supported", "its children do not come from init"))
+        new_class: Any = loaded_class(type(self.module), module)
+        upgrade = new_class()
+        try:
+            wanted = upgrade.init(*self.args)
+        except Exception as error:
+            raise CodeChangeError(("EXIT", reason_of(error)[1])) from None
+        if wanted != "ignore":
+            if not (isinstance(wanted, tuple) and len(wanted) == 2):
+                raise CodeChangeError(wanted)
+            try:
+                self.machine = upgraded(self.machine, *wanted)
+            except SupervisorError as fault:
+                raise CodeChangeError(("error", fault.reason)) from None
+        self.module = upgrade
 
     # --- life -------------------------------------------------------------------------
 
@@ -190,6 +211,8 @@ class SupervisorProcess(SystemHooks):
                 if isinstance(self.machine, SimpleOneForOne) and not isinstance(child, Pid):
                     raise SupervisorError("not_found")
                 return self.machine.get_childspec(child)
+            case ("which_child", child):
+                return self.machine.which_child(child)
             case "which_children":
                 return self.machine.which_children()
             case "count_children":

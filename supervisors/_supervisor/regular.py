@@ -46,6 +46,12 @@ class Regular(ABC):
         for spec in specs:
             self.children.add(spec)
 
+    def take_over(self, old: Regular) -> None:
+        """Go on with the children of `old` under these specs (V19)."""
+        for child in old.children:
+            heir = self.children.find(child.spec.id) or self.children.add(child.spec)
+            self.children.set_pid(heir, child.pid)
+
     @abstractmethod
     def restart(self, child: Child, /) -> Plan[Child | None]:
         """Bring `child`, and whom the strategy binds to it, up again.
@@ -201,6 +207,11 @@ class Regular(ABC):
     def get_childspec(self, id: Hashable) -> ChildSpec:
         """The spec with its defaults. Raises `SupervisorError("not_found")`."""
         return self._known(id).spec
+
+    def which_child(self, id: Hashable) -> ChildInfo:
+        """The child with this id. Raises `SupervisorError("not_found")`."""
+        child = self._known(id)
+        return ChildInfo.of(child.spec.id, child.pid, child.spec)
 
     def which_children(self) -> list[ChildInfo]:
         """Every child, newest first."""

@@ -49,6 +49,11 @@ class SimpleOneForOne:
         self._live: dict[ChildPid, Args] = {}
         self._restarting: dict[ChildPid, Args] = {}
 
+    def take_over(self, old: SimpleOneForOne) -> None:
+        """Go on with the children of `old` under this spec (V19)."""
+        self._live = old._live
+        self._restarting = old._restarting
+
     # --- the life of the supervisor ---------------------------------------------------
 
     def boot(self) -> Plan[Reason | None]:
@@ -165,6 +170,11 @@ class SimpleOneForOne:
         if pid in self._live or pid in self._restarting:
             return self.spec
         raise SupervisorError("not_found")
+
+    def which_child(self, pid: ChildPid) -> ChildInfo:
+        """The child with this pid. Raises `SupervisorError("not_found")`."""
+        spec = self.get_childspec(pid)
+        return ChildInfo.of(None, RESTARTING if pid in self._restarting else pid, spec)
 
     def which_children(self) -> list[ChildInfo]:
         """Every child, those with a pending restart first, then newest first."""

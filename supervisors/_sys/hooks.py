@@ -34,7 +34,8 @@ class CodeChangeError(Exception):
     """A code change was refused or failed; code and state are what they were (1.7).
 
     reason: ``("unknown_system_msg", request)`` when the process was not suspended, ``("EXIT",
-    reason)`` when its migration raised or there is none, else what the migration returned.
+    reason)`` when its migration raised or there is none, else what the migration returned
+    instead of ``("ok", state)``.
     """
 
     def __init__(self, reason: Reason) -> None:

@@ -1,0 +1,141 @@
+#!/usr/bin/env escript
+%%! -kernel logger_level notice
+-module(o46_request_collections).
+-mode(compile).
+-compile([export_all, nowarn_export_all, nowarn_unused_function, nowarn_shadow_vars]).
+
+%% O46  G16: requests are answered in any order, once each; a time-out of
+%% receive_response gives them up, one of wait_response does not; a failure is an
+%% answer. Collections carry labels.
+run() ->
+    process_flag(trap_exit, true),
+    {ok, P} = gen_server:start(?MODULE, s, []), name(P, srv),
+    R1 = gen_server:send_request(P, {after_, 40, a}),
+    ev(obs, wait, gen_server:wait_response(R1, 10)), ev(obs, wait, gen_server:wait_response(R1, 100)),
+    R2 = gen_server:send_request(P, {after_, 40, b}),
+    ev(obs, give_up, gen_server:receive_response(R2, 10)), timer:sleep(60), ev(obs, mailbox, drain()),
+    R3 = gen_server:send_request(P, now), timer:sleep(20),
+    M = receive X -> X end,
+    ev(obs, check, {gen_server:check_response(hello, R3), gen_server:check_response(M, R3)}),
+    C0 = gen_server:reqids_new(), ev(obs, empty, {gen_server:reqids_size(C0), gen_server:receive_response(C0, 10, true)}),
+    C3 = lists:foldl(fun({Q, L}, C) -> gen_server:send_request(P, Q, L, C) end, C0,
+                     [{{after_, 60, slow}, one}, {now, two}, {crash, three}]),
+    ev(obs, size, gen_server:reqids_size(C3)), timer:sleep(10),
+    take(C3),
+    C4 = gen_server:send_request(nobody, x, gone, C0),
+    ev(obs, noproc, short(gen_server:wait_response(C4, 10, false))),
+    {ok, Q} = gen_server:start(?MODULE, s, []), name(Q, srv2),
+    C5 = gen_server:send_request(Q, {after_, 50, late}, late, C0),
+    ev(obs, nothing_yet, gen_server:wait_response(C5, 10, true)), ev(obs, given_up, gen_server:receive_response(C5, 10, true)),
+    timer:sleep(60), ev(obs, mailbox, drain()).
+take(C) ->
+    case gen_server:receive_response(C, 200, true) of
+        no_request -> ev(obs, no_more, ok);
+        {R, L, C2} -> ev(obs, L, {short(R), gen_server:reqids_size(C2)}), take(C2)
+    end.
+short({{error, {R, W}}, L, _}) -> {error, reason(R), W, L};
+short({error, {R, W}}) -> {error, reason(R), W};
+short(R) -> R.
+reason({R, [_ | _]}) -> R;
+reason(R) -> R.
+init(S) -> {ok, S}.
+handle_call({after_, T, R}, From, S) -> spawn(fun() -> timer:sleep(T), gen_server:reply(From, R) end), {noreply, S};
+handle_call(now, _, S) -> {reply, at_once, S};
+handle_call(crash, _, _) -> timer:sleep(20), error(crashed).
+handle_cast(_, S) -> {noreply, S}.
+terminate(_, _) -> ok.
+
+
+%% ---------------------------------------------------------------------------
+%% Harness (identical in every scenario file).
+%% A trace line is  "<who> <event> <term>".  Pids print as the symbolic name
+%% they were introduced under (c1#2 = second incarnation of child c1),
+%% references as '$ref', stack traces as '$stack'.  Supervisor reports are part
+%% of the order (the supervisor logs them itself); lines starting with "~" are
+%% the other reports, sorted: their order is no part of the contract.
+%% ---------------------------------------------------------------------------
+main(_) ->
+    Me = self(),
+    ets:new(names, [named_table, public]),
+    ets:new(incarnation, [named_table, public]),
+    ets:new(plan, [named_table, public]),
+    register(trace_log, spawn(fun() -> log_loop([], []) end)),
+    logger:remove_handler(default),
+    logger:add_handler(trace_h, ?MODULE, #{filter_default => log}),
+    name(Me, main),
+    process_flag(trap_exit, true),
+    {P, R} = spawn_monitor(fun() -> name(self(), obs), run() end),
+    receive
+        {'DOWN', R, process, P, normal} -> ok;
+        {'DOWN', R, process, P, Why} -> ev(main, scenario_crashed, Why)
+    end,
+    timer:sleep(300),                      % let the last reports come in
+    trace_log ! {dump, Me},
+    receive {lines, Ls, Rs} ->
+        [io:put_chars([L, $\n]) || L <- Ls],
+        [io:put_chars(["~ ", L, $\n]) || L <- lists:sort(Rs)]
+    end,
+    halt(0).
+
+%% Ordered events, and reports whose order is not part of the contract.
+log_loop(Acc, Rep) ->
+    receive
+        {ev, From, Ref, Line} -> From ! {Ref, ok}, log_loop([Line | Acc], Rep);
+        {report, Line} -> log_loop(Acc, [Line | Rep]);
+        {dump, From} -> From ! {lines, lists:reverse(Acc), Rep}
+    end.
+
+%% Synchronous: the event is on record before the caller goes on.
+ev(Who, Event, Term) ->
+    Ref = make_ref(),
+    trace_log ! {ev, self(), Ref, line(Who, Event, Term)},
+    receive {Ref, ok} -> ok end.
+
+line(Who, Event, Term) ->
+    unicode:characters_to_list(io_lib:format("~ts ~ts ~0tp", [str(Who), str(Event), clean(Term)])).
+report(Event, Term) -> trace_log ! {report, line(log, Event, Term)}, ok.
+
+str(X) when is_atom(X) -> atom_to_list(X);
+str(X) when is_pid(X) -> str(clean(X));
+str(X) -> io_lib:format("~0tp", [X]).
+
+name(Pid, N) -> ets:insert(names, {Pid, N}), N.
+
+%% The label for the next incarnation of Id: c1#1, c1#2, ...
+next(Id) ->
+    N = ets:update_counter(incarnation, Id, 1, {Id, 0}),
+    L = list_to_atom(atom_to_list(Id) ++ "#" ++ integer_to_list(N)),
+    name(self(), L), {L, N}.
+
+clean(P) when is_pid(P) ->
+    case ets:lookup(names, P) of [{_, N}] -> N; [] -> '$pid' end;
+clean(R) when is_reference(R) -> '$ref';
+clean(F) when is_function(F) -> '$fun';
+clean([{M, F, A, L} | _]) when is_atom(M), is_atom(F), is_list(L),
+                               (is_integer(A) orelse is_list(A)) -> '$stack';
+clean([H | T]) -> [clean(H) | clean(T)];
+clean(T) when is_tuple(T) -> list_to_tuple([clean(X) || X <- tuple_to_list(T)]);
+clean(M) when is_map(M) -> maps:map(fun(_, V) -> clean(V) end, M);
+clean(X) -> X.
+
+%% Reports seen by the logger, as trace lines.
+log(#{msg := {report, #{label := {supervisor, progress}}}}, _) -> ok;
+log(#{msg := {report, #{label := {supervisor, Ctx}, report := R}}}, _) ->
+    Off = proplists:get_value(offender, R),
+    ev(log, supervisor_report, {Ctx, proplists:get_value(id, Off),
+                                proplists:get_value(reason, R)});
+log(#{msg := {report, #{label := {gen_server, terminate}, name := N, reason := R}}}, _) ->
+    report(gen_server_terminate, {N, R});
+log(#{msg := {report, #{label := {proc_lib, crash}, report := [I | _]}}}, _) ->
+    {C, R, _} = proplists:get_value(error_info, I),
+    report(crash_report, {proplists:get_value(pid, I), C, R});
+log(#{msg := {string, S}}, _) -> report(string, lists:flatten(S));
+log(#{msg := {report, #{label := L}}}, _) -> report(report, L);
+log(#{msg := {F, A}}, _) when is_list(F) ->
+    report(message, lists:flatten(io_lib:format(F, clean(A))));
+log(_, _) -> ok.
+
+drain() -> receive M -> [clean(M) | drain()] after 50 -> [] end.
+wait(F) -> wait(F, 400).
+wait(_, 0) -> timeout;
+wait(F, N) -> case F() of true -> ok; _ -> timer:sleep(5), wait(F, N - 1) end.
