@@ -92,6 +92,7 @@ from ._supervisor.administration import (
 from ._supervisor.answers import ChildCounts, ChildInfo
 from ._supervisor.behaviour import Supervisor
 from ._supervisor.errors import SupervisorError
+from ._supervisor.pacing import Backoff, Budget
 from ._supervisor.process import SupervisorState
 from ._supervisor.spec import ChildSpec, SupFlags, check_childspecs
 from ._task import receive, spawn, spawn_link, spawn_monitor
@@ -111,7 +112,9 @@ __all__ = [
     "ApplicationError",
     "ApplicationInfo",
     "ApplicationReport",
+    "Backoff",
     "BadArg",
+    "Budget",
     "CallExit",
     "ChildCounts",
     "ChildInfo",

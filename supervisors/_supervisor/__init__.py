@@ -1,6 +1,7 @@
 """The supervisor: pure strategies inside, one process that carries them out (DESIGN 2.3).
 
 spec, errors      child specifications, flags, OTP's terms for what is wrong with them
+pacing           restarts with a pause, and a limit per child
 plan              the language between strategies and process: actions out, outcomes in
 verdicts, intensity, children    the questions, the clock and the table strategies share
 regular           what the strategies with named children have in common

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
+from .pacing import Pace
 from .plan import RESTARTING, ChildPid, Offender, offender
 from .spec import ChildSpec
 
@@ -19,10 +20,16 @@ class Child:
     """One child: its spec and, while it runs, its pid.
 
     pid: a pid, `RESTARTING`, or None when it does not run. Set through `Children`.
+    pace: how its restarts go, if its spec asks for a backoff or a budget.
     """
 
     spec: ChildSpec
     pid: ChildPid | None = None
+    pace: Pace | None = None
+
+    def __post_init__(self) -> None:
+        if self.spec.backoff is not None or self.spec.budget is not None:
+            self.pace = Pace(self.spec.backoff, self.spec.budget)
 
     @property
     def running(self) -> bool:

@@ -34,7 +34,7 @@ from .plan import (
     Tell,
     offender,
 )
-from .spec import ChildSpec, SupFlags, check_child_spec, check_flags
+from .spec import ChildSpec, SupFlags, check_child_spec, check_flags, check_unpaced
 from .verdicts import restarts, stopped_well
 
 
@@ -122,7 +122,7 @@ class Dynamic:
         Raises `SupervisorError`: the spec's fault, "max_children", or the bare reason the
         child did not start for.
         """
-        spec = check_child_spec(term)
+        spec = check_unpaced(check_child_spec(term))
         if spec.significant:
             raise SupervisorError(("invalid_significant", True))
         if len(self._live) + len(self._restarting) >= self.max_children:

@@ -25,6 +25,10 @@ _WORDS = {
     "invalid_modules": "modules must be a sequence of names, or 'dynamic'",
     "invalid_module": "each of modules must be a name",
     "invalid_significant": "significant must be True or False",
+    "invalid_backoff": "backoff must be a Backoff with 0 <= first <= limit, factor >= 1 and "
+    "jitter from 0 to 1; only children with ids can have one",
+    "invalid_budget": "budget must be a Budget with whole numbers, intensity >= 0 and "
+    "period >= 1; only children with ids can have one",
     "bad_combination": "these two exclude each other",
     "duplicate_child_name": "two children have this id",
     "badarg": "expected a list of child specifications",

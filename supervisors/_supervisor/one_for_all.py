@@ -10,6 +10,9 @@ from .regular import Regular
 class OneForAll(Regular):
     """When one is restarted, all are."""
 
+    def bound_to(self, _child: Child, /) -> list[Child]:
+        return list(self.children)
+
     def restart(self, _child: Child, /) -> Plan[Child | None]:
         """Stop the others in reverse order, then start all in order (V10).
 

@@ -105,9 +105,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try the failed restart of `key` again, after what is already in the mailbox (V11)."""
+    """Try the restart of `key` again, after what is already in the mailbox (V11).
+
+    delay: seconds to wait before that, for a child with a `Backoff`.
+    """
 
     key: Hashable
+    delay: float = 0.0
 
 
 Action: TypeAlias = Start | Stop | StopEach | Tell | Progress | Retry

@@ -262,6 +262,8 @@ class SupervisorProcess(SystemHooks):
             case Progress(started=started):
                 name = process.name or process.pid
                 process.runtime.reports.emit(ProgressReport(process.pid, name, started))
+            case Retry(key=key, delay=delay) if delay > 0:
+                process.runtime.timers.add(delay, lambda: cast(process.pid, (TRY_AGAIN, key)))
             case Retry(key=key):
                 cast(process.pid, (TRY_AGAIN, key))
         return None

@@ -49,8 +49,16 @@ class Regular(ABC):
     def take_over(self, old: Regular) -> None:
         """Go on with the children of `old` under these specs (V19)."""
         for child in old.children:
-            heir = self.children.find(child.spec.id) or self.children.add(child.spec)
+            heir = self.children.find(child.spec.id)
+            if heir is None:
+                heir = self.children.add(child.spec)
+            if (heir.spec.backoff, heir.spec.budget) == (child.spec.backoff, child.spec.budget):
+                heir.pace = child.pace
             self.children.set_pid(heir, child.pid)
+
+    @abstractmethod
+    def bound_to(self, child: Child, /) -> list[Child]:
+        """Those that are restarted when `child` is, it included, oldest first."""
 
     @abstractmethod
     def restart(self, child: Child, /) -> Plan[Child | None]:
@@ -82,6 +90,8 @@ class Regular(ABC):
         child = self.children.of_pid(pid)
         if child is None:
             return None
+        if child.pace is not None:
+            child.pace.waiting = False  # whoever ended the pause early was not counted for it
         if restarts(child.spec, reason):
             yield Tell("child_terminated", reason, child.offender)
             return (yield from self._attempt(child, now))
@@ -95,18 +105,36 @@ class Regular(ABC):
         child = self.children.find(id)
         if child is None or child.pid is not RESTARTING:
             return None
+        if child.pace is not None and now < child.pace.due:
+            return None  # the timer of an earlier pause, which has been cut short
         return (yield from self._attempt(child, now))
 
     def _attempt(self, child: Child, now: float) -> Plan[Halt | None]:
-        if not self.window.attempt(now):
-            yield Tell("shutdown", "reached_max_restart_intensity", child.offender)
-            self.children.ended(child)
-            return Halt("shutdown")
+        pace = child.pace
+        if pace is not None and pace.waiting:
+            pace.waiting = False  # it was counted before the pause that is over now
+        else:
+            allowed = self.window.attempt(now) if pace is None else pace.allows(now, self.window)
+            if not allowed:
+                yield Tell("shutdown", "reached_max_restart_intensity", child.offender)
+                self.children.ended(child)
+                return Halt("shutdown")
+            pause = 0.0 if pace is None else pace.put_off(now)
+            if pause > 0:
+                yield from self._pause(child, pause)
+                return None
         self.children.set_pid(child, None)
         failed = yield from self.restart(child)
         if failed is not None:
             yield Retry(failed.spec.id)
         return None
+
+    def _pause(self, child: Child, seconds: float) -> Plan[None]:
+        """Put off a restart; whom it concerns besides is stopped now, not after it."""
+        self.children.set_pid(child, None)
+        yield from self.stop_in_reverse([c for c in self.bound_to(child) if c is not child])
+        self.children.set_pid(child, RESTARTING)
+        yield Retry(child.spec.id, seconds)
 
     def _auto_shutdown(self, ended: Child) -> Halt | None:
         """V16: whether the end of this child, which is not restarted, ends the supervisor."""

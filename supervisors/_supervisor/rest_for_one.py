@@ -10,6 +10,9 @@ from .regular import Regular
 class RestForOne(Regular):
     """When one is restarted, so are those started after it."""
 
+    def bound_to(self, child: Child, /) -> list[Child]:
+        return self.children.since(child)
+
     def restart(self, child: Child, /) -> Plan[Child | None]:
         """Stop the later ones in reverse order, then start this one and them in order (V10).
 

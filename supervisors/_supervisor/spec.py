@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from .errors import SupervisorError
+from .pacing import Backoff, Budget, check_pacing
 
 Restart = Literal["permanent", "transient", "temporary"]
 ChildType = Literal["worker", "supervisor"]
@@ -47,6 +48,8 @@ class ChildSpec:
     significant: whether its end may end the supervisor (`SupFlags.auto_shutdown`, V16).
     modules: names of what implements it, or "dynamic". Default: the class a class method
         is bound to, else the module of the start function.
+    backoff, budget: pauses before restarts, and a limit to them for this child alone; not
+        OTP's, off by default, for children with ids only (see `Backoff`, `Budget`).
     """
 
     id: Hashable
@@ -56,6 +59,8 @@ class ChildSpec:
     type: ChildType = "worker"
     significant: bool = False
     modules: tuple[str, ...] | Literal["dynamic"] | None = None
+    backoff: Backoff | None = None
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         if self.shutdown is None:
@@ -133,6 +138,20 @@ def check_child_spec(term: object, auto_shutdown: AutoShutdown | None = None) ->
     if not _is_shutdown(spec.shutdown):
         raise SupervisorError(("invalid_shutdown", spec.shutdown))
     _check_modules(spec.modules)
+    check_pacing(spec.backoff, spec.budget)
+    return spec
+
+
+def check_unpaced(spec: ChildSpec) -> ChildSpec:
+    """The spec, for a supervisor whose children are known by pid only.
+
+    Raises `SupervisorError` ``("invalid_backoff", X)`` or ``("invalid_budget", X)`` when it
+    asks for what needs an id.
+    """
+    for option in ("backoff", "budget"):
+        wanted = getattr(spec, option)
+        if wanted is not None:
+            raise SupervisorError((f"invalid_{option}", wanted))
     return spec
 
 
