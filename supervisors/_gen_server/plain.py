@@ -48,7 +48,7 @@ from .system import ServerHooks
 if TYPE_CHECKING:
     from .behaviour import GenServer
 
-CHUNK: Final = 256
+CHUNK: Final = 512
 """Messages handled at most between two looks at the clock, which take from one upwards."""
 FAST: Final = 0.001
 """Seconds: a chunk that took less is followed by a larger one."""
