@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 
 import supervisors as otp
 from supervisors import GenServer, sys
@@ -106,7 +107,7 @@ async def s19(s: Scenario, server: type[Worker] = Worker) -> None:
     await sys.statistics(pid, True)
     await otp.call(pid, "get")
     otp.cast(pid, ("add", 1))
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
     counted = await settled(lambda: sys.statistics(pid, "get"), lambda c: c["messages_in"] == 2)
     s.event(
         "obs",
