@@ -200,7 +200,10 @@ async def _administrator(
         elif verb == "terminate":
             await administration.terminate_child(supervisor, key)
             if not dynamic:
-                world.absent.add((supervisor, child.id))
+                # A child that was being restarted takes its siblings' restart with it: they
+                # were stopped for it, and nobody tries again (OTP: try_again_restart).
+                down = await administration.which_children(supervisor)
+                world.absent.update((supervisor, str(c.id)) for c in down if c.pid is None)
         elif verb == "restart":
             await administration.restart_child(supervisor, key)
         elif verb == "delete":
