@@ -10,12 +10,14 @@ from time import perf_counter
 
 from . import machine, peers, report
 from .kernel import rounds as kernel
+from .kernel import scale_rounds as scale
 from .mcp import rounds as mcp
 from .series import Measured
 from .worker import ROOT, WorkerError
 
 GROUPS = {
     "kernel": kernel.run,
+    "scale": scale.run,
     "http": mcp.http,
     "many": mcp.many,
     "stdio": mcp.stdio,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 NEEDS = {
     "kernel": ("escript", "pykka"),
+    "scale": ("escript",),
     "http": ("erlmcp-node", "mcp"),
     "many": ("erlmcp-node", "mcp"),
     "stdio": ("erlmcp-node", "mcp"),

@@ -7,10 +7,11 @@ from pathlib import Path
 from statistics import median
 
 from .machine import Machine
-from .series import Goal, Measured
+from .series import Goal, Measured, Row
 
 TITLES = {
     "kernel": "Kernel",
+    "scale": "Kernel at scale",
     "mcp rate": "MCP: tools/call, requests per second",
     "mcp cpu": "MCP: tools/call, CPU time of the server per request",
     "mcp latency": "MCP: tools/call, latency seen by the client",
@@ -36,16 +37,30 @@ def _with_spread(values: list[float]) -> str:
     return f"{number(median(values))} ({number(min(values))}-{number(max(values))})"
 
 
-def _goal(goal: Goal, unit: str) -> str:
+def _plain(value: float) -> str:
+    return f"{value:g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _goal(goal: Goal, row: Row) -> str:
     if goal.kind == "ratio":
         return f"≥ {goal.value:g} ×"
-    return f"≤ {goal.value:g} {unit}"
+    sign = "≥" if row.better == "more" else "≤"
+    return f"{sign} {_plain(goal.value)} {row.unit}"
+
+
+def _beside(line: Measured) -> tuple[str, str]:
+    """The cells of the peer and of the ratio."""
+    ratios = line.ratios()
+    if not ratios:
+        return "-", "-"
+    spread = f"({number(min(ratios))}-{number(max(ratios))})"
+    return f"{_with_spread(line.peer)} {line.row.peer}", f"**{number(median(ratios))}** {spread}"
 
 
 def _judged(line: Measured) -> tuple[str, str]:
     goals = line.row.goals
     return (
-        ", ".join(f"{_goal(goal, line.row.unit)} ({goal.source})" for goal in goals) or "-",
+        ", ".join(f"{_goal(goal, line.row)} ({goal.source})" for goal in goals) or "-",
         ", ".join("pass" if line.reached(goal) else "**miss**" for goal in goals) or "-",
     )
 
@@ -59,12 +74,12 @@ def table(lines: Iterable[Measured]) -> str:
     for line in lines:
         goal, met = _judged(line)
         row = line.row
-        ratio = f"**{number(median(line.ratios()))}** ({number(min(line.ratios()))}-{number(max(line.ratios()))})"
+        peer, ratio = _beside(line)
         cells = (
             row.title,
             row.unit,
             _with_spread(line.ours),
-            f"{_with_spread(line.peer)} {row.peer}",
+            peer,
             ratio,
             goal,
             met,
@@ -91,7 +106,7 @@ def verdict(lines: list[Measured]) -> str:
     """One sentence: how many goals are met, and which are not."""
     judged = [(line, goal) for line in lines for goal in line.row.goals]
     missed = [
-        f"{line.row.title} {_goal(goal, line.row.unit)} ({goal.source})"
+        f"{line.row.title} {_goal(goal, line.row)} ({goal.source})"
         for line, goal in judged
         if not line.reached(goal)
     ]

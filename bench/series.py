@@ -15,8 +15,9 @@ from typing import Literal
 class Goal:
     """What a row has to reach.
 
-    kind: "ratio" (at least `value` times the peer) or "ours" (at most `value`, in the
-        row's unit, whatever the peer does).
+    kind: "ratio" (at least `value` times the peer) or "ours" (whatever the peer does:
+        where more is better at least `value`, where less is better at most, in the row's
+        unit).
     source: where the goal is written down.
     """
 
@@ -29,6 +30,7 @@ class Goal:
 class Row:
     """One line of the report.
 
+    peer: who it is measured beside; "" for a row that stands alone and has no ratio.
     better: "more" for rates, "less" for times and sizes. The ratio of both is "how many
         times better than the peer".
     """
@@ -51,12 +53,19 @@ class Measured:
     peer: list[float] = field(default_factory=list)
     load: list[float] = field(default_factory=list)
 
-    def add(self, ours: float, peer: float) -> None:
+    def add(self, ours: float, peer: float | None = None) -> None:
+        """One round. peer: None exactly where the row stands alone."""
+        if (peer is None) != (self.row.peer == ""):
+            raise ValueError(f"{self.row.key}: peer figure {peer} beside peer {self.row.peer!r}")
         self.ours.append(ours)
-        self.peer.append(peer)
+        if peer is not None:
+            self.peer.append(peer)
         self.load.append(load_average())
 
     def ratios(self) -> list[float]:
+        """How many times better, round by round; empty where the row stands alone."""
+        if not self.peer:
+            return []
         pairs = zip(self.ours, self.peer, strict=True)
         if self.row.better == "more":
             return [ours / peer for ours, peer in pairs]
@@ -65,6 +74,8 @@ class Measured:
     def reached(self, goal: Goal) -> bool:
         if goal.kind == "ratio":
             return median(self.ratios()) >= goal.value
+        if self.row.better == "more":
+            return median(self.ours) >= goal.value
         return median(self.ours) <= goal.value
 
     def as_json(self) -> dict[str, object]:
@@ -79,10 +90,10 @@ class Measured:
             "ours": self.ours,
             "peer": self.peer,
             "ours_median": median(self.ours),
-            "peer_median": median(self.peer),
-            "ratio_median": median(ratios),
-            "ratio_min": min(ratios),
-            "ratio_max": max(ratios),
+            "peer_median": median(self.peer) if self.peer else None,
+            "ratio_median": median(ratios) if ratios else None,
+            "ratio_min": min(ratios, default=None),
+            "ratio_max": max(ratios, default=None),
             "load_average": self.load,
             "goals": [
                 {

@@ -1,5 +1,7 @@
 """How rounds become a judgement: the ratio is formed per round, the median is judged."""
 
+import pytest
+
 from bench.report import number, table, verdict
 from bench.series import Goal, Measured, Row
 
@@ -43,3 +45,23 @@ def test_numbers_keep_three_figures():
         "382",
         "3,390,043",
     ]
+
+
+def test_row_alone_has_no_ratio_and_is_judged_by_its_direction():
+    goal = Goal("ours", 1_800_000, "X")
+    line = Measured(Row("k", "scale", "lookups", "/s", "", "more", (goal,)))
+    line.add(1_700_000.0)
+    assert line.ratios() == []
+    assert line.as_json()["ratio_median"] is None
+    assert not line.reached(goal)
+    assert "| - | - | ≥ 1,800,000 /s (X) | **miss** |" in table([line])
+    late = Measured(Row("k", "scale", "timer", "ms", "", "less", (Goal("ours", 5.0, "X"),)))
+    late.add(4.0)
+    assert late.reached(late.row.goals[0])
+
+
+def test_peer_figure_is_there_exactly_where_the_row_has_a_peer():
+    with pytest.raises(ValueError, match="peer figure None beside peer 'a peer'"):
+        measured("more", (), []).add(1.0)
+    with pytest.raises(ValueError, match="beside peer ''"):
+        Measured(Row("k", "scale", "alone", "/s", "", "more")).add(1.0, 2.0)
