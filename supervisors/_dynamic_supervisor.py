@@ -86,6 +86,25 @@ async def start_dynamic(behaviour: type, options: DynamicOptions, name: Name | N
     return pid
 
 
+def dynamic_child_spec(
+    behaviour: Any,
+    id: Hashable,
+    name: Name | None,
+    restart: Restart,
+    shutdown: Shutdown,
+    options: dict[str, Any],
+) -> ChildSpec:
+    """A dynamic supervisor as a child of another; options: those of its `start_link`."""
+    return ChildSpec(
+        id=id if id is not None else name or behaviour.__qualname__,
+        start=(partial(behaviour.start_link, name=name, **options), ()),
+        restart=restart,
+        shutdown=shutdown,
+        type="supervisor",
+        modules=(f"{behaviour.__module__}.{behaviour.__qualname__}",),
+    )
+
+
 class DynamicSupervisor:
     """Start one with `start_link`; see the module's text for an example."""
 
@@ -122,11 +141,4 @@ class DynamicSupervisor:
         **options: Any,
     ) -> ChildSpec:
         """This supervisor as a child of another; options: those of `start_link`."""
-        return ChildSpec(
-            id=id if id is not None else name or cls.__qualname__,
-            start=(partial(cls.start_link, name=name, **options), ()),
-            restart=restart,
-            shutdown=shutdown,
-            type="supervisor",
-            modules=(f"{cls.__module__}.{cls.__qualname__}",),
-        )
+        return dynamic_child_spec(cls, id, name, restart, shutdown, options)

@@ -117,6 +117,7 @@ class EventManager(GenServer):
 
 
 def _replaced(one: Installed, fn: Callable[[Any], Any]) -> Installed:
+    """The handler with the state `fn` gives it; as it was when `fn` raises (OTP: gen_event)."""
     try:
         handler, id, state = fn((one.handler, one.id, one.state))
     except Exception:

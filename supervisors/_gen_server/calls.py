@@ -14,7 +14,7 @@ import trio
 from outcome import Error, Value
 
 from .._cell import BUDGET, cell, current_process, require_process, task_process
-from .._errors import BadArg, CallExit, Reason
+from .._errors import CallExit, Reason
 from .._names import Name, resolve
 from .._pid import Pid
 from .._process import CALL, EXITING, Envelope, Process, Watch, info
@@ -305,7 +305,6 @@ def abandon(request_id: RequestId) -> None:
 
 
 __all__ = [
-    "BadArg",
     "From",
     "RequestId",
     "abandon",

@@ -23,11 +23,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable
-from functools import partial
 from typing import Any
 
 from .._cell import require_process
-from .._dynamic_supervisor import DynamicOptions, start_dynamic
+from .._dynamic_supervisor import DynamicOptions, dynamic_child_spec, start_dynamic
 from .._errors import StartError
 from .._names import Name
 from .._pid import Pid
@@ -75,14 +74,7 @@ class TaskSupervisor:
         **options: Any,
     ) -> ChildSpec:
         """This supervisor as a child of another; options: those of `start_link`."""
-        return ChildSpec(
-            id=id if id is not None else name or cls.__qualname__,
-            start=(partial(cls.start_link, name=name, **options), ()),
-            restart=restart,
-            shutdown=shutdown,
-            type="supervisor",
-            modules=(f"{cls.__module__}.{cls.__qualname__}",),
-        )
+        return dynamic_child_spec(cls, id, name, restart, shutdown, options)
 
     # --- tasks somebody waits for -----------------------------------------------------
 
