@@ -12,8 +12,8 @@ from typing import Any
 from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError, resource_not_found
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.call import Call
 from erlmcp_py.server.errors import ResourceNotFound, ToolError
-from erlmcp_py.server.methods import Call
 from erlmcp_py.server.results import tool_failure
 from supervisors import format_reason
 

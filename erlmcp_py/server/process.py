@@ -37,9 +37,10 @@ from erlmcp_py.protocol.jsonrpc import (
 )
 from erlmcp_py.protocol.shape import shape_result
 from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.call import Call, ToolRefused
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.failures import answer_to, crashed, describe_reason, is_meant, timed_out
-from erlmcp_py.server.methods import Call, ToolRefused, negotiated_version, plan
+from erlmcp_py.server.methods import negotiated_version, plan
 from erlmcp_py.server.results import tool_failure
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.statistics import CallStatistics, ServerStatistics

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from erlmcp_py.server.methods import Kind
+from erlmcp_py.server.call import Kind
 
 
 @dataclass(slots=True)

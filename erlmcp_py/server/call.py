@@ -1,0 +1,52 @@
+"""A handler that is to be called for a request, with all that its answer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from erlmcp_py.protocol.jsonrpc import Request
+from erlmcp_py.protocol.meta import read_progress_token
+from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.context import Context
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.scope import Scope
+from erlmcp_py.server.signature import Handler
+
+Kind = Literal["tool", "resource", "prompt", "completion"]
+
+
+@dataclass(slots=True)
+class Call:
+    """A handler to call for a request."""
+
+    kind: Kind
+    name: str
+    """The tool or prompt, the URI of the resource or of the template it comes from."""
+    handler: Handler
+    keywords: dict[str, Any]
+    finish: Callable[[Any], Result]
+    """Makes the answer of what the handler returned; `BadResult` if that is impossible."""
+    context: Context | None = None
+    uri: str | None = None
+    """The URI that was asked for, if the call reads a resource."""
+
+
+class ToolRefused(Exception):
+    """A tool's arguments are invalid: a result with `isError`, so that the model can try again
+    (MCP 2025-11-25 and later, tools: error handling).
+    """
+
+    def __init__(self, tool: str, problem: str) -> None:
+        super().__init__(f"Invalid arguments for tool {tool!r}: {problem}")
+        self.tool = tool
+
+
+def with_context(server: Server, request: Request, scope: Scope, call: Call) -> Call:
+    """The same call, with its `Context` if the handler wants one."""
+    name = call.handler.context_name
+    if name is not None:
+        token = read_progress_token(request)
+        call.context = call.keywords[name] = Context(scope, request.id, token, server.name)
+    return call

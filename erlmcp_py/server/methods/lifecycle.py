@@ -1,0 +1,44 @@
+"""`initialize`, `server/discover` and `ping`: how a client and a server get to know each other."""
+
+from __future__ import annotations
+
+from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.lifecycle import (
+    DiscoverResult,
+    EmptyResult,
+    InitializeParams,
+    InitializeResult,
+)
+from erlmcp_py.protocol.versions import SUPPORTED, negotiate_legacy
+from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.methods.table import Methods
+from erlmcp_py.server.scope import Scope
+
+
+def _initialize(server: Server, request: Request, _scope: Scope) -> Result:
+    params = params_as(request, InitializeParams)
+    return InitializeResult(
+        protocol_version=negotiate_legacy(params.protocol_version),
+        capabilities=server.capabilities(),
+        server_info=server.info,
+        instructions=server.instructions,
+    )
+
+
+def _discover(server: Server, _request: Request, _scope: Scope) -> Result:
+    return DiscoverResult(
+        supported_versions=list(SUPPORTED),
+        capabilities=server.capabilities(),
+        instructions=server.instructions,
+    )
+
+
+def _ping(_server: Server, _request: Request, _scope: Scope) -> Result:
+    return EmptyResult()
+
+
+METHODS: Methods = {
+    "legacy": {"initialize": _initialize, "ping": _ping},
+    "modern": {"server/discover": _discover},
+}

@@ -1,0 +1,52 @@
+"""`prompts/list` and `prompts/get`."""
+
+from __future__ import annotations
+
+from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.prompts import GetPromptParams, ListPromptsResult
+from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.call import Call, with_context
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.methods.listing import advertised, cursor_of
+from erlmcp_py.server.methods.table import Methods, in_both
+from erlmcp_py.server.pagination import page
+from erlmcp_py.server.results import prompt_result
+from erlmcp_py.server.schema import InvalidArguments
+from erlmcp_py.server.scope import Scope
+
+
+def _prompts_list(server: Server, request: Request, _scope: Scope) -> Result:
+    prompts = [definition.prompt for definition in advertised(server.prompts, request).values()]
+    items, cursor = page(prompts, cursor_of(request), server.page_size, "prompts")
+    return ListPromptsResult(prompts=items, next_cursor=cursor)
+
+
+def _prompts_get(server: Server, request: Request, scope: Scope) -> Call:
+    advertised(server.prompts, request)
+    params = params_as(request, GetPromptParams)
+    definition = server.prompts.get(params.name)
+    if definition is None:
+        raise McpError(INVALID_PARAMS, f"Unknown prompt: {params.name!r}")
+    try:
+        keywords = definition.arguments.parse(params.arguments)
+    except InvalidArguments as problem:
+        raise McpError(
+            INVALID_PARAMS, f"Invalid arguments for prompt {params.name!r}: {problem}"
+        ) from None
+    description = definition.prompt.description
+    return with_context(
+        server,
+        request,
+        scope,
+        Call(
+            "prompt",
+            params.name,
+            definition.handler,
+            keywords,
+            lambda value: prompt_result(value, description),
+        ),
+    )
+
+
+METHODS: Methods = in_both({"prompts/list": _prompts_list, "prompts/get": _prompts_get})

@@ -1,0 +1,85 @@
+"""`resources/list`, `resources/templates/list` and `resources/read`."""
+
+from __future__ import annotations
+
+from erlmcp_py.protocol.errors import resource_not_found
+from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.resources import (
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ReadResourceParams,
+)
+from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.call import Call, with_context
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.methods.listing import advertised, cursor_of
+from erlmcp_py.server.methods.table import Methods, in_both
+from erlmcp_py.server.pagination import page
+from erlmcp_py.server.results import resource_result
+from erlmcp_py.server.schema import InvalidArguments
+from erlmcp_py.server.scope import Scope
+
+
+def _resources_list(server: Server, request: Request, _scope: Scope) -> Result:
+    advertised(server.resources or server.templates, request)
+    resources = [definition.resource for definition in server.resources.values()]
+    items, cursor = page(resources, cursor_of(request), server.page_size, "resources")
+    return ListResourcesResult(resources=items, next_cursor=cursor)
+
+
+def _templates_list(server: Server, request: Request, _scope: Scope) -> Result:
+    advertised(server.resources or server.templates, request)
+    templates = [definition.template for definition in server.templates.values()]
+    items, cursor = page(templates, cursor_of(request), server.page_size, "templates")
+    return ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor)
+
+
+def _resources_read(server: Server, request: Request, scope: Scope) -> Call:
+    advertised(server.resources or server.templates, request)
+    uri = params_as(request, ReadResourceParams).uri
+    call = _resource_call(server, uri)
+    if call is None:
+        raise resource_not_found(uri, scope.era)
+    return with_context(server, request, scope, call)
+
+
+def _resource_call(server: Server, uri: str) -> Call | None:
+    """The call that reads `uri`: a fixed resource first, then the templates as defined."""
+    fixed = server.resources.get(uri)
+    if fixed is not None:
+        mime_type = fixed.resource.mime_type
+        return Call(
+            "resource",
+            uri,
+            fixed.handler,
+            {},
+            lambda value: resource_result(value, uri, mime_type),
+            uri=uri,
+        )
+    for text, family in server.templates.items():
+        values = family.pattern.match(uri)
+        if values is None:
+            continue
+        try:
+            keywords = family.arguments.parse(values)
+        except InvalidArguments:
+            continue
+        mime_type = family.template.mime_type
+        return Call(
+            "resource",
+            text,
+            family.handler,
+            keywords,
+            lambda value, mime_type=mime_type: resource_result(value, uri, mime_type),  # type: ignore[misc]
+            uri=uri,
+        )
+    return None
+
+
+METHODS: Methods = in_both(
+    {
+        "resources/list": _resources_list,
+        "resources/templates/list": _templates_list,
+        "resources/read": _resources_read,
+    }
+)

@@ -1,0 +1,20 @@
+"""The shape of a table of methods: each room of this package has one, `METHODS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from erlmcp_py.protocol.jsonrpc import Request
+from erlmcp_py.protocol.versions import Era
+from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.call import Call
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.scope import Scope
+
+Method = Callable[[Server, Request, Scope], Result | Call]
+Methods = Mapping[Era, Mapping[str, Method]]
+
+
+def in_both(methods: Mapping[str, Method]) -> Methods:
+    """A table of methods that exist in either era."""
+    return {"legacy": methods, "modern": methods}

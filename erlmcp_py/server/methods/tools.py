@@ -1,0 +1,59 @@
+"""`tools/list` and `tools/call`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.tools import ListToolsResult
+from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.call import Call, ToolRefused, with_context
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.methods.listing import advertised, cursor_of
+from erlmcp_py.server.methods.table import Methods, in_both
+from erlmcp_py.server.pagination import page
+from erlmcp_py.server.results import tool_result
+from erlmcp_py.server.schema import InvalidArguments
+from erlmcp_py.server.scope import Scope
+
+
+class _CallToolParams(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of tools/call with the arguments left raw for the tool's own decoder."""
+
+    name: str
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def _tools_list(server: Server, request: Request, _scope: Scope) -> Result:
+    tools = [definition.tool for definition in advertised(server.tools, request).values()]
+    items, cursor = page(tools, cursor_of(request), server.page_size, "tools")
+    return ListToolsResult(tools=items, next_cursor=cursor)
+
+
+def _tools_call(server: Server, request: Request, scope: Scope) -> Call:
+    advertised(server.tools, request)
+    params = params_as(request, _CallToolParams)
+    definition = server.tools.get(params.name)
+    if definition is None:
+        raise McpError(INVALID_PARAMS, f"Unknown tool: {params.name!r}")
+    try:
+        keywords = definition.arguments.parse(params.arguments)
+    except InvalidArguments as problem:
+        raise ToolRefused(params.name, str(problem)) from None
+    output = definition.output
+    return with_context(
+        server,
+        request,
+        scope,
+        Call(
+            "tool",
+            params.name,
+            definition.handler,
+            keywords,
+            lambda value: tool_result(value, output),
+        ),
+    )
+
+
+METHODS: Methods = in_both({"tools/list": _tools_list, "tools/call": _tools_call})
