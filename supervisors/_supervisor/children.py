@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-from .pacing import Pace
+from .pacing import Pace, pace_of
 from .plan import RESTARTING, ChildPid, Offender, offender
 from .spec import ChildSpec
 
@@ -28,8 +28,7 @@ class Child:
     pace: Pace | None = None
 
     def __post_init__(self) -> None:
-        if self.spec.backoff is not None or self.spec.budget is not None:
-            self.pace = Pace(self.spec.backoff, self.spec.budget)
+        self.pace = pace_of(self.spec)
 
     @property
     def running(self) -> bool:

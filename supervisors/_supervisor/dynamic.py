@@ -18,6 +18,7 @@ from .._errors import Reason, is_normal
 from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
 from .intensity import RestartWindow
+from .pacing import Paces, go_ahead
 from .plan import (
     RESTARTING,
     ChildPid,
@@ -34,7 +35,7 @@ from .plan import (
     Tell,
     offender,
 )
-from .spec import ChildSpec, SupFlags, check_child_spec, check_flags, check_unpaced
+from .spec import ChildSpec, SupFlags, check_child_spec, check_flags
 from .verdicts import restarts, stopped_well
 
 
@@ -58,6 +59,7 @@ class Dynamic:
         self.window = RestartWindow(flags.intensity, flags.period)
         self._live: dict[ChildPid, ChildSpec] = {}
         self._restarting: dict[ChildPid, ChildSpec] = {}
+        self._paces = Paces()
 
     # --- the life of the supervisor ---------------------------------------------------
 
@@ -84,6 +86,7 @@ class Dynamic:
         if restarts(spec, reason):
             yield Tell("child_terminated", reason, offender(spec, pid))
             return (yield from self._attempt(pid, pid, spec, now))
+        self._paces.forget(pid)
         if not is_normal(reason):
             yield Tell("child_terminated", reason, offender(spec, pid))
         return None
@@ -98,16 +101,24 @@ class Dynamic:
     def _attempt(
         self, key: ChildPid, shown: ChildPid, spec: ChildSpec, now: float
     ) -> Plan[Halt | None]:
-        if not self.window.attempt(now):
+        pause = go_ahead(self._paces.of(key, spec), now, self.window)
+        if pause is None:
             yield Tell("shutdown", "reached_max_restart_intensity", offender(spec, shown))
             return Halt("shutdown")
+        if pause > 0:
+            self._restarting[key] = spec
+            yield Retry(key, pause)
+            return None
         outcome: StartOutcome = yield self._start(spec)
         if isinstance(outcome, Failed):
             self._restarting[key] = spec
             yield Tell("start_error", outcome.reason, offender(spec, RESTARTING))
             yield Retry(key)
-        elif not isinstance(outcome, Ignored):
+        elif isinstance(outcome, Ignored):
+            self._paces.forget(key)
+        else:
             self._live[outcome.pid] = spec
+            self._paces.rename(key, outcome.pid)
         return None
 
     def _start(self, spec: ChildSpec) -> Start:
@@ -122,7 +133,7 @@ class Dynamic:
         Raises `SupervisorError`: the spec's fault, "max_children", or the bare reason the
         child did not start for.
         """
-        spec = check_unpaced(check_child_spec(term))
+        spec = check_child_spec(term)
         if spec.significant:
             raise SupervisorError(("invalid_significant", True))
         if len(self._live) + len(self._restarting) >= self.max_children:
@@ -140,6 +151,7 @@ class Dynamic:
 
         Raises `SupervisorError("not_found")` for everybody else, the dead included.
         """
+        self._paces.forget(pid)
         spec = self._live.get(pid)
         if spec is not None:
             reasons: StopOutcome = yield Stop((pid,), spec.stops_within)

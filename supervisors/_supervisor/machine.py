@@ -11,7 +11,7 @@ from .one_for_one import OneForOne
 from .regular import Regular
 from .rest_for_one import RestForOne
 from .simple_one_for_one import SimpleOneForOne
-from .spec import check_childspecs, check_flags, check_unpaced
+from .spec import check_childspecs, check_flags
 
 Machine: TypeAlias = Regular | SimpleOneForOne | Dynamic
 
@@ -38,8 +38,6 @@ def machine_for(flags: object, specs: object) -> Machine:
         raise SupervisorError(("bad_start_spec", specs))
     try:
         checked_specs = check_childspecs(specs, checked_flags.auto_shutdown)
-        if regular is None:
-            check_unpaced(checked_specs[0])
     except SupervisorError as fault:
         raise SupervisorError(("start_spec", fault.reason)) from None
     if regular is None:

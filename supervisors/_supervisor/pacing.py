@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .errors import SupervisorError
 from .intensity import RestartWindow
@@ -55,6 +56,16 @@ class Budget:
     period: int
 
 
+class Paced(Protocol):
+    """What a child spec says about pace."""
+
+    @property
+    def backoff(self) -> Backoff | None: ...
+
+    @property
+    def budget(self) -> Budget | None: ...
+
+
 class Pace:
     """How one child's restarts have gone so far."""
 
@@ -82,6 +93,59 @@ class Pace:
         self.due = now + pause
         self.waiting = pause > 0
         return pause
+
+
+def go_ahead(pace: Pace | None, now: float, shared: RestartWindow) -> float | None:
+    """Seconds to wait before a restart that is due; None when a limit has been passed.
+
+    An attempt is counted before its pause, so the one that comes after it is not counted.
+    """
+    if pace is None:
+        return 0.0 if shared.attempt(now) else None
+    if pace.waiting:
+        pace.waiting = False
+        return 0.0
+    return pace.put_off(now) if pace.allows(now, shared) else None
+
+
+def pace_of(spec: Paced) -> Pace | None:
+    """The pace of a child of this spec; None when it asks for no option of this module."""
+    if spec.backoff is None and spec.budget is None:
+        return None
+    return Pace(spec.backoff, spec.budget)
+
+
+class Paces:
+    """The paces of children without ids, by what each is known by at the time.
+
+    Only a child that has been restarted has one, so the thousands that never crash cost
+    nothing. It goes along when the child gets another pid.
+    """
+
+    __slots__ = ("_paces",)
+
+    def __init__(self) -> None:
+        self._paces: dict[Hashable, Pace] = {}
+
+    def of(self, key: Hashable, spec: Paced) -> Pace | None:
+        """The pace of a child that is about to be restarted."""
+        pace = self._paces.get(key)
+        if pace is None and (pace := pace_of(spec)) is not None:
+            self._paces[key] = pace
+        return pace
+
+    def rename(self, key: Hashable, new: Hashable) -> None:
+        """The child is known by `new` from now on."""
+        pace = self._paces.pop(key, None)
+        if pace is not None:
+            self._paces[new] = pace
+
+    def forget(self, key: Hashable) -> None:
+        """The child is gone for good."""
+        self._paces.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._paces)
 
 
 def check_pacing(backoff: object, budget: object) -> None:

@@ -16,6 +16,7 @@ from .answers import ChildCounts, ChildInfo
 from .children import Child, Children
 from .errors import SupervisorError
 from .intensity import RestartWindow
+from .pacing import go_ahead
 from .plan import (
     RESTARTING,
     ChildPid,
@@ -110,19 +111,14 @@ class Regular(ABC):
         return (yield from self._attempt(child, now))
 
     def _attempt(self, child: Child, now: float) -> Plan[Halt | None]:
-        pace = child.pace
-        if pace is not None and pace.waiting:
-            pace.waiting = False  # it was counted before the pause that is over now
-        else:
-            allowed = self.window.attempt(now) if pace is None else pace.allows(now, self.window)
-            if not allowed:
-                yield Tell("shutdown", "reached_max_restart_intensity", child.offender)
-                self.children.ended(child)
-                return Halt("shutdown")
-            pause = 0.0 if pace is None else pace.put_off(now)
-            if pause > 0:
-                yield from self._pause(child, pause)
-                return None
+        pause = go_ahead(child.pace, now, self.window)
+        if pause is None:
+            yield Tell("shutdown", "reached_max_restart_intensity", child.offender)
+            self.children.ended(child)
+            return Halt("shutdown")
+        if pause > 0:
+            yield from self._pause(child, pause)
+            return None
         self.children.set_pid(child, None)
         failed = yield from self.restart(child)
         if failed is not None:

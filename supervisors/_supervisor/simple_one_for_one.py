@@ -15,6 +15,7 @@ from .._errors import Reason, format_reason, is_normal
 from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
 from .intensity import RestartWindow
+from .pacing import Paces, go_ahead
 from .plan import (
     RESTARTING,
     ChildPid,
@@ -48,11 +49,14 @@ class SimpleOneForOne:
         self._keeps_args = spec.restart != "temporary"
         self._live: dict[ChildPid, Args] = {}
         self._restarting: dict[ChildPid, Args] = {}
+        self._paces = Paces()
 
     def take_over(self, old: SimpleOneForOne) -> None:
         """Go on with the children of `old` under this spec (V19)."""
         self._live = old._live
         self._restarting = old._restarting
+        if (self.spec.backoff, self.spec.budget) == (old.spec.backoff, old.spec.budget):
+            self._paces = old._paces
 
     # --- the life of the supervisor ---------------------------------------------------
 
@@ -86,6 +90,7 @@ class SimpleOneForOne:
         if restarts(self.spec, reason):
             yield Tell("child_terminated", reason, self._offender(pid, args))
             return (yield from self._attempt(pid, pid, args, now))
+        self._paces.forget(pid)
         if not is_normal(reason):
             yield Tell("child_terminated", reason, self._offender(pid, args))
         return self._auto_shutdown()
@@ -98,16 +103,24 @@ class SimpleOneForOne:
         return (yield from self._attempt(key, RESTARTING, args, now))
 
     def _attempt(self, key: ChildPid, shown: ChildPid, args: Args, now: float) -> Plan[Halt | None]:
-        if not self.window.attempt(now):
+        pause = go_ahead(self._paces.of(key, self.spec), now, self.window)
+        if pause is None:
             yield Tell("shutdown", "reached_max_restart_intensity", self._offender(shown, args))
             return Halt("shutdown")
+        if pause > 0:
+            self._restarting[key] = args
+            yield Retry(key, pause)
+            return None
         outcome: StartOutcome = yield self._start(args)
         if isinstance(outcome, Failed):
             self._restarting[key] = args
             yield Tell("start_error", outcome.reason, self._offender(RESTARTING, args))
             yield Retry(key)
-        elif not isinstance(outcome, Ignored):
+        elif isinstance(outcome, Ignored):
+            self._paces.forget(key)
+        else:
             self._live[outcome.pid] = args
+            self._paces.rename(key, outcome.pid)
         return None
 
     def _auto_shutdown(self) -> Halt | None:
@@ -148,6 +161,7 @@ class SimpleOneForOne:
         Raises `SupervisorError("not_found")`: whether the process of an unknown pid is
         alive is for the supervisor process to say (a dead one is no error).
         """
+        self._paces.forget(pid)
         if pid in self._live:
             reasons: StopOutcome = yield Stop((pid,), self.spec.stops_within)
             args = self._live.pop(pid)

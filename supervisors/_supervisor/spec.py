@@ -49,7 +49,7 @@ class ChildSpec:
     modules: names of what implements it, or "dynamic". Default: the class a class method
         is bound to, else the module of the start function.
     backoff, budget: pauses before restarts, and a limit to them for this child alone; not
-        OTP's, off by default, for children with ids only (see `Backoff`, `Budget`).
+        OTP's, off by default (see `Backoff`, `Budget`).
     """
 
     id: Hashable
@@ -139,19 +139,6 @@ def check_child_spec(term: object, auto_shutdown: AutoShutdown | None = None) ->
         raise SupervisorError(("invalid_shutdown", spec.shutdown))
     _check_modules(spec.modules)
     check_pacing(spec.backoff, spec.budget)
-    return spec
-
-
-def check_unpaced(spec: ChildSpec) -> ChildSpec:
-    """The spec, for a supervisor whose children are known by pid only.
-
-    Raises `SupervisorError` ``("invalid_backoff", X)`` or ``("invalid_budget", X)`` when it
-    asks for what needs an id.
-    """
-    for option in ("backoff", "budget"):
-        wanted = getattr(spec, option)
-        if wanted is not None:
-            raise SupervisorError((f"invalid_{option}", wanted))
     return spec
 
 

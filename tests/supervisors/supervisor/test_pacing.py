@@ -175,15 +175,6 @@ def test_what_makes_no_sense_is_refused(option: dict[str, Any]) -> None:
         otp.check_childspecs([spec("a", **option)])
 
 
-def test_children_without_ids_cannot_have_them(as_process) -> None:
-    async def main() -> None:
-        otp.trap_exit()
-        with pytest.raises(otp.StartError, match="invalid_budget"):
-            await start(spec("a", budget=Budget(1, 5)), strategy="simple_one_for_one")
-
-    as_process(main)
-
-
 @given(
     st.floats(0, 1e6),
     st.floats(1, 10),
