@@ -51,7 +51,12 @@ class Throw(Exception):
 
 
 class StartError(Exception):
-    """A start function failed: Erlang's ``{error, Reason}`` (rules G1, G2, V1)."""
+    """A start function failed: Erlang's ``{error, Reason}`` (rules G1, G2, V1).
+
+    monitor: the reference whose DOWN arrives for it, after `proc_lib.start_monitor`.
+    """
+
+    monitor: Any = None
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -62,7 +67,12 @@ class StartError(Exception):
 
 
 class Ignore(Exception):
-    """A start function whose init asked to be ignored: Erlang's ``ignore`` (G1, V3)."""
+    """A start function whose init asked to be ignored: Erlang's ``ignore`` (G1, V3).
+
+    monitor: as of StartError.
+    """
+
+    monitor: Any = None
 
 
 class BadArg(Exception):

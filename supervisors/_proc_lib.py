@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal, overload
 
 import trio
 from outcome import Error, Value
@@ -18,9 +18,13 @@ from outcome import Error, Value
 from ._cell import current_process, current_runtime, require_process
 from ._errors import Finished, Ignore, Reason, StartError
 from ._names import Name, claim, free_to_start
-from ._pid import Pid
-from ._process import EXITING, Process, Watch, signal_exit
-from ._task import TaskProcess
+from ._pid import Pid, Ref
+from ._process import EXITING, Monitor, Process, Watch, signal_exit
+from ._signals import demonitor
+from ._task import TaskProcess, require_async
+
+Prepare = Callable[[Process], object]
+"""What is done with a process before it runs."""
 
 
 class Handshake(Watch):
@@ -58,11 +62,13 @@ async def start(
     timeout: float = math.inf,
     label: object = None,
     behaviour: object = None,
+    prepare: Prepare | None = None,
 ) -> Any:
     """Start ``fn(*args)`` as a process and wait for its `init_ack`.
 
     Answers the pid, or ``(pid, extra)`` when it acknowledged with an extra. name:
     registered before `fn` runs. behaviour: what reports and the shell show as its code.
+    prepare: called with the process before it runs.
     Raises StartError (the reason it ended with, ``("already_started", pid)``, "timeout")
     or Ignore.
     """
@@ -72,14 +78,16 @@ async def start(
         await free_to_start(runtime, name)
     handshake = Handshake(parent if link else None)
 
-    def prepare(process: TaskProcess) -> None:
+    def ready(process: TaskProcess) -> None:
         process.starting = handshake
         process.behaviour = behaviour
         if name is not None:
             claim(name, process)
         process.more().monitored_by[handshake] = handshake  # type: ignore[index]
+        if prepare is not None:
+            prepare(process)
 
-    process = TaskProcess.spawn(fn, args, label=label, link=link, prepare=prepare)
+    process = TaskProcess.spawn(fn, args, label=label, link=link, prepare=ready)
 
     def late() -> None:
         if handshake.outcome is None:
@@ -105,6 +113,108 @@ async def start(
     finally:
         if timer is not None:
             runtime.timers.cancel(timer)
+
+
+async def start_monitor(
+    fn: Callable[..., Awaitable[object]],
+    *args: Any,
+    name: Name | None = None,
+    link: bool = False,
+    timeout: float = math.inf,
+    label: object = None,
+) -> tuple[Any, Ref]:
+    """As `start`, monitored by the calling process: what `start` answers, and the reference.
+
+    Atomic: however soon the process ends, its DOWN has the reason. When it does not start,
+    its DOWN is in the mailbox all the same, for the reference that StartError and Ignore
+    carry as `monitor` (None when there was no process, its name being taken).
+    """
+    ref = Ref()
+    begun = False
+
+    def prepare(process: Process) -> None:
+        nonlocal begun
+        begun = True
+        _watch(me, process, ref)
+
+    me = require_process("start_monitor()")
+    try:
+        started = await start(
+            fn, *args, name=name, link=link, timeout=timeout, label=label, prepare=prepare
+        )
+    except (StartError, Ignore) as failed:
+        failed.monitor = ref if begun else None
+        raise
+    except BaseException:
+        demonitor(ref, flush=True)
+        raise
+    return started, ref
+
+
+async def start_monitored(begin: Callable[[Prepare], Awaitable[Pid]]) -> tuple[Pid, Ref]:
+    """How behaviours start with a monitor: `begin` is handed what to prepare a process with.
+
+    A failed start takes its DOWN back (OTP: gen).
+    """
+    me = require_process("start_monitor()")
+    ref = Ref()
+    try:
+        return await begin(lambda process: _watch(me, process, ref)), ref
+    except BaseException:
+        demonitor(ref, flush=True)
+        raise
+
+
+def _watch(watcher: Process, process: Process, ref: Ref, tag: object = "DOWN") -> None:
+    monitor = Monitor(ref, watcher, process, process.pid, tag)
+    watcher.more().monitors[ref] = monitor
+    process.more().monitored_by[ref] = monitor
+
+
+@overload
+def spawn_opt(
+    fn: Callable[..., Awaitable[object]],
+    *args: Any,
+    link: bool = False,
+    monitor: Literal[False] = False,
+    label: object = None,
+) -> Pid: ...
+
+
+@overload
+def spawn_opt(
+    fn: Callable[..., Awaitable[object]],
+    *args: Any,
+    link: bool = False,
+    monitor: Literal[True],
+    tag: object = "DOWN",
+    label: object = None,
+) -> tuple[Pid, Ref]: ...
+
+
+def spawn_opt(
+    fn: Callable[..., Awaitable[object]],
+    *args: Any,
+    link: bool = False,
+    monitor: bool = False,
+    tag: object = "DOWN",
+    label: object = None,
+) -> Pid | tuple[Pid, Ref]:
+    """Start ``await fn(*args)`` as a process, linked and monitored as asked, atomically (P2).
+
+    With `monitor` the pid and the reference, else the pid. tag: stands in the place of
+    "DOWN" (P10). Erlang's other options set heap sizes and priorities, which a coroutine
+    does not have; for a limit to its mailbox it calls `limit_mailbox`.
+    """
+    require_async(fn)
+    if not monitor:
+        return TaskProcess.spawn(fn, args, label=label, link=link).pid
+    me = require_process("spawn_opt()")
+    ref = Ref()
+    process = TaskProcess.spawn(
+        fn, args, label=label, link=link, prepare=lambda process: _watch(me, process, ref, tag)
+    )
+    return process.pid, ref
 
 
 def _handshake(doing: str) -> tuple[TaskProcess, Handshake]:

@@ -445,13 +445,13 @@ def spawn(fn: Callable[..., Awaitable[object]], *args: Any, label: object = None
 
     label: shown by the shell and in reports. TypeError when `fn` is not an async function.
     """
-    _require_async(fn)
+    require_async(fn)
     return TaskProcess.spawn(fn, args, label=label).pid
 
 
 def spawn_link(fn: Callable[..., Awaitable[object]], *args: Any, label: object = None) -> Pid:
     """`spawn` and link to it, atomically: even its immediate end is noticed (rule P2)."""
-    _require_async(fn)
+    require_async(fn)
     return TaskProcess.spawn(fn, args, label=label, link=True).pid
 
 
@@ -459,7 +459,7 @@ def spawn_monitor(
     fn: Callable[..., Awaitable[object]], *args: Any, label: object = None
 ) -> tuple[Pid, Ref]:
     """`spawn` and monitor it, atomically (rule P2): the pid and the monitor's reference."""
-    _require_async(fn)
+    require_async(fn)
     watcher = require_process("spawn_monitor()")
     process = TaskProcess.spawn(fn, args, label=label)
     ref = Ref()
@@ -469,7 +469,7 @@ def spawn_monitor(
     return process.pid, ref
 
 
-def _require_async(fn: Callable[..., Awaitable[object]]) -> None:
+def require_async(fn: Callable[..., Awaitable[object]]) -> None:
     from inspect import iscoroutinefunction
 
     target = getattr(fn, "func", fn)  # functools.partial

@@ -15,7 +15,7 @@ from .._errors import BadArg, CallExit, Reason, format_reason
 from .._gen_server import calls
 from .._gen_server.stop import stop as stop_server
 from .._names import Name, resolve
-from .._pid import Pid
+from .._pid import Pid, Ref
 from .._signals import self
 from .._supervisor.spec import ChildSpec, Restart, Shutdown
 from .handlers import Handler, Refused, blank
@@ -49,6 +49,13 @@ async def start(*, name: Name | None = None, hibernate_after: float | None = Non
 async def start_link(*, name: Name | None = None, hibernate_after: float | None = None) -> Pid:
     """As `start`, linked to the calling process, which becomes the parent."""
     return await EventManager.start_link(name=name, hibernate_after=hibernate_after)
+
+
+async def start_monitor(
+    *, name: Name | None = None, hibernate_after: float | None = None
+) -> tuple[Pid, Ref]:
+    """As `start`, monitored by the calling process; see `GenServer.start_monitor`."""
+    return await EventManager.start_monitor(name=name, hibernate_after=hibernate_after)
 
 
 def child_spec(

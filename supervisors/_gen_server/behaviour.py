@@ -37,7 +37,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .._cell import current_process, current_runtime
 from .._errors import Reason
 from .._names import Name
-from .._pid import Pid
+from .._pid import Pid, Ref
+from .._proc_lib import start_monitored
+from .._process import Process
 from .._reports import WarningReport
 from .._supervisor.spec import ChildSpec, Restart, Shutdown
 from .plain import start_plain
@@ -201,6 +203,37 @@ class GenServer:
         if cls.is_plain:
             return start_plain(cls, args, name, link=True, hibernate_after=hibernate_after)
         return start_task(cls, args, name, timeout, link=True, hibernate_after=hibernate_after)
+
+    @classmethod
+    def start_monitor(
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        timeout: float = math.inf,
+        hibernate_after: float | None = None,
+    ) -> Awaitable[tuple[Pid, Ref]]:
+        """As `start`, monitored by the calling process: the pid and the reference.
+
+        Atomic: however soon the server ends, its DOWN has the reason. A start that fails
+        leaves no DOWN behind.
+        """
+
+        def start(prepare: Callable[[Process], object]) -> Awaitable[Pid]:
+            if cls.is_plain:
+                return start_plain(
+                    cls, args, name, link=False, hibernate_after=hibernate_after, prepare=prepare
+                )
+            return start_task(
+                cls,
+                args,
+                name,
+                timeout,
+                link=False,
+                hibernate_after=hibernate_after,
+                prepare=prepare,
+            )
+
+        return start_monitored(start)
 
     @classmethod
     def child_spec(

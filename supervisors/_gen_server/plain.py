@@ -9,7 +9,7 @@ test that the two ways in give the same order and the same outcomes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -469,6 +469,7 @@ async def start_plain(
     *,
     link: bool,
     hibernate_after: float | None = None,
+    prepare: Callable[[Process], object] | None = None,
 ) -> Pid:
     """Start a server of plain callbacks: init runs here and now, as the new process."""
     cell.budget -= 1
@@ -495,6 +496,8 @@ async def start_plain(
         process.parent = None  # the EXIT of whom it is not linked to is mail like any other
     if hibernate_after is not None:
         process.more().hibernate_after = hibernate_after
+    if prepare is not None:
+        prepare(process)
     previous = cell.current
     cell.current = process
     kind = "exit"

@@ -9,6 +9,7 @@ its next checkpoint (terminate is not called then, G9).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -327,6 +328,7 @@ async def start_task(
     *,
     link: bool,
     hibernate_after: float | None = None,
+    prepare: Callable[[Process], object] | None = None,
 ) -> Pid:
     """Start a server with async callbacks and wait for its init."""
     pid: Pid = await _proc_lib.start(
@@ -339,6 +341,7 @@ async def start_task(
         link=link,
         timeout=timeout,
         behaviour=cls,
+        prepare=prepare,
     )
     return pid
 

@@ -66,7 +66,7 @@ it ends, an async one until it waits.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar, cast
@@ -76,7 +76,9 @@ from .._gen_server.behaviour import GenServer, Undefined
 from .._gen_server.plain import start_plain
 from .._gen_server.task import start_task
 from .._names import Name
-from .._pid import Pid
+from .._pid import Pid, Ref
+from .._proc_lib import start_monitored
+from .._process import Process
 from .._supervisor.spec import ChildSpec, Restart, Shutdown
 from .machine import AsyncMachine, PlainMachine, server_of
 
@@ -169,6 +171,21 @@ class GenStateMachine:
         return cls._start(args, name, timeout, hibernate_after, link=True)
 
     @classmethod
+    def start_monitor(
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        timeout: float = math.inf,
+        hibernate_after: float | None = None,
+    ) -> Awaitable[tuple[Pid, Ref]]:
+        """As `start`, monitored by the calling process; see `GenServer.start_monitor`."""
+        return start_monitored(
+            lambda prepare: cls._start(
+                args, name, timeout, hibernate_after, link=False, prepare=prepare
+            )
+        )
+
+    @classmethod
     def _start(
         cls,
         args: tuple[Any, ...],
@@ -177,11 +194,22 @@ class GenStateMachine:
         hibernate_after: float | None,
         *,
         link: bool,
+        prepare: Callable[[Process], object] | None = None,
     ) -> Awaitable[Pid]:
         server = cast("type[GenServer]", cls)  # it has what is needed: a module and its names
         if cls.is_plain:
-            return start_plain(server, args, name, link=link, hibernate_after=hibernate_after)
-        return start_task(server, args, name, timeout, link=link, hibernate_after=hibernate_after)
+            return start_plain(
+                server, args, name, link=link, hibernate_after=hibernate_after, prepare=prepare
+            )
+        return start_task(
+            server,
+            args,
+            name,
+            timeout,
+            link=link,
+            hibernate_after=hibernate_after,
+            prepare=prepare,
+        )
 
     @classmethod
     def child_spec(
