@@ -123,18 +123,18 @@ class PartitionSupervisor:
     @staticmethod
     def partitions(supervisor: Pid | Name) -> int:
         """How many copies there are."""
-        return len(_routing_table(supervisor))
+        return _routing_table(supervisor)[1]
 
     # --- the module of via names (G19) --------------------------------------------------
 
     @staticmethod
     def whereis_name(term: tuple[Any, Hashable]) -> Pid | None:
-        """The copy for ``(supervisor, key)``, None while it is being restarted."""
+        """The copy for ``(supervisor, key)``, None while it does not run."""
         match term:
             case (supervisor, key):
-                copies = _routing_table(supervisor)
+                copies, count = _routing_table(supervisor)
                 number = abs(key) if isinstance(key, int) else hash(key)
-                copy = copies.find(number % len(copies))
+                copy = copies.find(number % count)
                 pid = None if copy is None else copy.pid
                 return pid if isinstance(pid, Pid) and is_alive(pid) else None
         raise BadArg(f"{term!r} picks no partition; it is (supervisor, key)")
@@ -158,12 +158,16 @@ class PartitionSupervisor:
         pid._post(info(message))
 
 
-def _routing_table(supervisor: Pid | Name) -> Children:
-    """The copies by number: the supervisor's own table is the routing table."""
+def _routing_table(supervisor: Pid | Name) -> tuple[Children, int]:
+    """The copies by number, and how many there are meant to be.
+
+    The supervisor's own table is the routing table; it loses temporary copies that end, and
+    no key may be brought to another copy for that.
+    """
     pid = supervisor if isinstance(supervisor, Pid) else resolve(supervisor)
     process = None if pid is None else pid._process
     if isinstance(process, TaskProcess) and isinstance(process.sys, SupervisorProcess):
         machine = process.sys.machine
         if process.behaviour is PartitionSupervisor and isinstance(machine, Regular):
-            return machine.children
+            return machine.children, process.sys.args[2]
     raise BadArg(f"{supervisor!r} is no partition supervisor")

@@ -149,3 +149,20 @@ def test_under_a_supervisor(as_process: Any) -> None:
 
     call = "supervisors._partition_supervisor:PartitionSupervisor"
     assert as_process(body) == ("p", "supervisor", call, 2)
+
+
+def test_a_temporary_copy_that_ended_moves_no_key_to_another() -> None:
+    async def body() -> None:
+        await PartitionSupervisor.start_link(
+            Agent.child_spec(int, restart="temporary"), name="p", partitions=3
+        )
+        first, second = (otp.whereis(via(n)) for n in (3, 4))
+        assert first is not None
+        await otp.stop(first)
+        assert [otp.whereis(via(n)) for n in (3, 4)] == [None, second]
+        assert PartitionSupervisor.partitions("p") == 3
+        for n in (1, 2):
+            await otp.stop(via(n))
+        assert otp.whereis(via(0)) is None
+
+    otp.run(body)
