@@ -50,6 +50,17 @@ class Throw(Exception):
         self.value = value
 
 
+class ErrorTerm(Exception):
+    """Erlang's ``error(Term)``: ends a process with ``(term, Stack)``, class error (P3).
+
+    Any other exception is itself the term.
+    """
+
+    def __init__(self, term: object) -> None:
+        super().__init__(term)
+        self.term = term
+
+
 class StartError(Exception):
     """A start function failed: Erlang's ``{error, Reason}`` (rules G1, G2, V1).
 
@@ -153,6 +164,8 @@ def reason_of(exception: BaseException) -> tuple[str, Reason]:
         return "exit", exception.reason
     if isinstance(exception, Throw):
         return "throw", (("nocatch", exception.value), Stack(exception))
+    if isinstance(exception, ErrorTerm):
+        return "error", (exception.term, Stack(exception))
     return "error", (exception, Stack(exception))
 
 

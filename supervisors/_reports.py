@@ -52,7 +52,9 @@ class CrashReport(Report):
 class ErrorReport(Report):
     """A behaviour terminated abnormally: gen_server's own report (rule G10).
 
-    message: the last message it handled; state: its state as `format_status` shows it.
+    message: the last message it handled; state: its state as `format_status` shows it,
+    and so the log (the events that `sys.log` keeps). details: what its behaviour shows
+    besides: of a state machine queue, postponed, timeouts and modules.
     """
 
     name: str | None
@@ -60,6 +62,8 @@ class ErrorReport(Report):
     message: object
     state: object
     reason: Reason
+    log: list[Any] = field(default_factory=list, kw_only=True)
+    details: dict[str, Any] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ._gen_server import calls
 from ._gen_server.calls import From, RequestId, abandon, cast, reply, send_request
 from ._gen_server.requests import check_response, receive_response, wait_response
 from ._gen_server.stop import stop
+from ._gen_statem.entering import enter_loop
 from ._pid import Pid
 
 
@@ -36,6 +37,7 @@ __all__ = [
     "call",
     "cast",
     "check_response",
+    "enter_loop",
     "receive_response",
     "reply",
     "send_request",

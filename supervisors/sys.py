@@ -175,7 +175,8 @@ async def get_status(server: Server, timeout: float = 5.0) -> dict[str, Any]:
 
     Keys: pid, name, behaviour ("gen_server", ...), module (the callback class), status
     ("running" or "suspended"), hibernating, parent, ancestors, debug (the options that are
-    on), log (the events that `log` keeps), state (as `format_status` shows it).
+    on), log (the events that `log` keeps) and state, both as `format_status` shows them. Of a
+    state machine also queue, postponed, timeouts and modules (see `GenStateMachine`).
     """
 
     def serve(process: Process, hooks: SystemHooks) -> dict[str, Any]:
@@ -190,8 +191,7 @@ async def get_status(server: Server, timeout: float = 5.0) -> dict[str, Any]:
             "parent": process.parent,
             "ancestors": process.ancestors,
             "debug": _options(process),
-            "log": log,
-            "state": hooks.shown_state(log),
+            **hooks.shown_status(log),
         }
 
     answer: dict[str, Any] = await _ask(server, "get_status", timeout, serve)

@@ -101,8 +101,6 @@ class EventManager(GenServer):
         process = current_process()
         pid = None if process is None else process.pid
         reports = current_runtime().reports
-        state = status["state"]
-        triples = self.system_get_state(state) if type(state) is tuple else state
         return {
             **status,
             "state": [
@@ -111,7 +109,7 @@ class EventManager(GenServer):
                     id,
                     shown(handler.module, {**status, "state": own}, reports, pid)["state"],
                 )
-                for handler, id, own in triples
+                for handler, id, own in self.system_get_state(status["state"])
             ],
         }
 

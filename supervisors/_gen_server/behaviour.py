@@ -72,6 +72,8 @@ class GenServer:
     """The one instance the callbacks are called on."""
     behaviour: ClassVar[str] = "gen_server"
     """What `sys.get_status` says the process is."""
+    status_details: ClassVar[tuple[str, ...]] = ()
+    """What `format_status` of a behaviour built on this one adds to the keys it was given."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def shown_status(
     process: Process, module: GenServer, state: Any, message: Any, reason: Reason
 ) -> dict[str, Any]:
-    """State, message, reason and log as the server's `format_status` wants them shown.
+    """State, message, reason and log as the server's `format_status` wants them shown, and
+    what its behaviour adds (`GenServer.status_details`).
 
     A `format_status` that raises or changes the keys is reported and overruled by a text
     that shows nothing of the state: it may have been there to hide a secret.
@@ -24,7 +25,7 @@ def shown_status(
     status = {"state": state, "message": message, "reason": reason, "log": logged(process)}
     try:
         shown: object = module.format_status(dict(status))
-        if isinstance(shown, dict) and shown.keys() == status.keys():
+        if isinstance(shown, dict) and shown.keys() == status.keys() | set(module.status_details):
             return shown
         problem = f"must return a dict with the keys {sorted(status)}, returned {shown!r}"
     except Exception as error:
@@ -57,5 +58,7 @@ def error_report(
             message=shown["message"],
             state=shown["state"],
             reason=shown["reason"],
+            log=shown["log"],
+            details={key: shown[key] for key in module.status_details if key in shown},
         )
     )

@@ -54,8 +54,10 @@ class ServerHooks(SystemHooks):
         self.replace_state(state)
         return answer
 
-    def shown_state(self, log: list[Event]) -> Any:
-        return shown_status(self.record(), self.module, self.get_state(), None, None)["state"]
+    def shown_status(self, log: list[Event]) -> dict[str, Any]:
+        shown = shown_status(self.record(), self.module, self.state, None, None)
+        del shown["message"], shown["reason"]
+        return shown
 
     def change_code(self, module: Any, old_vsn: Any, extra: Any) -> None:
         before = self.module

@@ -137,8 +137,10 @@ class GenStateMachine:
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Change what reports and `sys.get_status` show; keys stay the same (G18).
 
-        status: a dict with the keys "state", "data", "message", "reason", "queue",
-        "postponed" and "timeouts".
+        status: a dict with the keys "state" and "data"; "queue" (events not handled yet,
+        that in the middle of which it failed first), "postponed" (both of pairs ``(type,
+        content)``) and "timeouts" (pairs ``(name, content)``); "message" (the last one
+        received), "reason" and "log" (the events that `sys.log` keeps).
         """
         return status
 

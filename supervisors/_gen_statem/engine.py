@@ -63,6 +63,7 @@ class Engine:
         "_enter_due",
         "_entering",
         "_event",
+        "_handling",
         "_inserted",
         "_load",
         "_next_data",
@@ -95,6 +96,7 @@ class Engine:
         self.effects: list[Effect] = []
         self.hibernate = False
         self._event = INIT
+        self._handling = False
         self._next_state: Any = None
         self._next_data: Any = None
         self._postpone = self._entering = self._enter_due = self._sleepy = False
@@ -108,6 +110,11 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"<state machine in {self.state!r} with {self.data!r}>"
+
+    @property
+    def unhandled(self) -> list[Event]:
+        """The queue as a status shows it: first the event in the middle of which it is (OTP)."""
+        return [self._event, *self.queue] if self._handling else list(self.queue)
 
     # --- events in ----------------------------------------------------------------------
 
@@ -169,6 +176,7 @@ class Engine:
 
     def _begin(self, event: Event) -> None:
         self._event = event
+        self._handling = True
         self._next_state, self._next_data = self.state, self.data
         self._postpone = self._entering = self._enter_due = False
         self._sleepy = False
@@ -218,6 +226,7 @@ class Engine:
 
     def _finish(self) -> None:
         """The end of a transition: everything but the replies, in the order of T1."""
+        self._handling = False
         self.hibernate = self._sleepy
         if self._postpone:
             self.postponed.append(self._event)

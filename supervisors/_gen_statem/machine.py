@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._cell import cell, require_process
-from .._errors import Exit, Reason, Stack, Throw
+from .._errors import Reason, Stack, Throw
 from .._gen_server.behaviour import GenServer, Undefined
 from .._gen_server.calls import From, reply
 from .._gen_server.system import loaded_class
@@ -38,6 +38,7 @@ class Machine(GenServer):
     """
 
     behaviour = "gen_statem"
+    status_details = ("queue", "postponed", "timeouts", "modules")
     callbacks: ClassVar[type[GenStateMachine]]
 
     # --- events ---------------------------------------------------------------------------
@@ -66,8 +67,6 @@ class Machine(GenServer):
         """The first transition: init's actions and the first enter call."""
         try:
             engine.start(self.callbacks, actions)
-        except Misuse as misuse:
-            raise _ends(misuse) from None
         finally:
             _carry_out(engine)
 
@@ -76,8 +75,6 @@ class Machine(GenServer):
         cell.budget -= 1
         try:
             engine.take(value)
-        except Misuse as misuse:
-            raise _ends(misuse) from None
         finally:
             _carry_out(engine)
 
@@ -133,14 +130,12 @@ class Machine(GenServer):
 
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """As the machine's `format_status` wants it shown, which sees state and data apart."""
-        engine = status["state"]
-        if not isinstance(engine, Engine):
-            engine = Engine(load, *engine)
+        engine: Engine = status["state"]
         whole = {
             **status,
             "state": engine.state,
             "data": engine.data,
-            "queue": list(engine.queue),
+            "queue": engine.unhandled,
             "postponed": list(engine.postponed),
             "timeouts": [(timer.name, timer.content) for timer in engine.timeouts],
         }
@@ -151,7 +146,9 @@ class Machine(GenServer):
                 f"{type(callbacks).__qualname__}.format_status must return a dict with "
                 f"the keys {sorted(whole)}, not {shown!r}"
             )
-        return {**{key: shown[key] for key in status}, "state": (shown["state"], shown["data"])}
+        shown["state"] = shown["state"], shown.pop("data")
+        shown["modules"] = [type(module.callbacks) for module in reversed(engine.modules)]
+        return shown
 
 
 class PlainMachine(Machine):
@@ -285,11 +282,6 @@ def _bare(reason: Reason) -> Reason:
     """What terminate is told of a crash: the error without its stack, unlike a GenServer's."""
     crashed = type(reason) is tuple and len(reason) == 2 and type(reason[1]) is Stack
     return reason[0] if crashed else reason
-
-
-def _ends(misuse: Misuse) -> Exit:
-    """How a process ends of what Erlang calls ``error(Term)``: with ``(Term, Stack)``."""
-    return Exit((misuse.term, Stack(misuse)))
 
 
 def server_of(machine: type[GenStateMachine], base: type[Machine]) -> Machine:

@@ -75,9 +75,9 @@ class SystemHooks:
         self.replace_state(state)
         return state
 
-    def shown_state(self, log: list[Event]) -> Any:
-        """The state as it may be shown: what `format_status` makes of it and of the log."""
-        return self.get_state()
+    def shown_status(self, log: list[Event]) -> dict[str, Any]:
+        """What may be shown: at least "state" and "log", as `format_status` makes them."""
+        return {"state": self.get_state(), "log": log}
 
     def change_code(self, module: Any, old_vsn: Any, extra: Any) -> None:
         """Go over to the code that is loaded now, and migrate the state.
