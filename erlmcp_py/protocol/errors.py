@@ -22,6 +22,8 @@ RESOURCE_NOT_FOUND: Final = -32002
 HEADER_MISMATCH: Final = -32020
 MISSING_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
+URL_ELICITATION_REQUIRED: Final = -32042
+"""Only in 2025-11-25; see `elicitation.url_elicitation_required`."""
 
 _MODERN_STATUS: Final[Mapping[int, int]] = {
     PARSE_ERROR: 400,

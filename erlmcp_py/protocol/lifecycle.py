@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from erlmcp_py.protocol.content import Icon
+from erlmcp_py.protocol.tasks import ClientTasksCapability, ServerTasksCapability
 from erlmcp_py.protocol.wire import CacheableResult, Json, RequestParams, Result, Wire
 
 LogLevel = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
@@ -44,7 +45,7 @@ class ServerCapabilities(Wire, frozen=True):
     prompts: ListChanged | None = None
     completions: Json | None = None
     logging: Json | None = None
-    tasks: Json | None = None
+    tasks: ServerTasksCapability | None = None
     extensions: dict[str, Json] | None = None
     experimental: dict[str, Json] | None = None
 
@@ -75,7 +76,7 @@ class ClientCapabilities(Wire, frozen=True):
     roots: RootsCapability | None = None
     sampling: SamplingCapability | None = None
     elicitation: ElicitationCapability | None = None
-    tasks: Json | None = None
+    tasks: ClientTasksCapability | None = None
     extensions: dict[str, Json] | None = None
     experimental: dict[str, Json] | None = None
 

@@ -27,6 +27,13 @@ CLIENT_CAPABILITIES: Final = PREFIX + "clientCapabilities"
 LOG_LEVEL: Final = PREFIX + "logLevel"
 SERVER_INFO: Final = PREFIX + "serverInfo"
 SUBSCRIPTION_ID: Final = PREFIX + "subscriptionId"
+RELATED_TASK: Final = PREFIX + "related-task"
+"""Of 2025-11-25: `RelatedTaskMetadata`, on every message that belongs to a task."""
+PROGRESS_TOKEN: Final = "progressToken"
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+BAGGAGE: Final = "baggage"
+"""Trace context in W3C's formats (MCP 2026-07-28, `_meta`)."""
 
 
 class ModernMeta(msgspec.Struct, frozen=True):

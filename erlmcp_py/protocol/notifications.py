@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from erlmcp_py.protocol.jsonrpc import RequestId
 from erlmcp_py.protocol.lifecycle import LogLevel
-from erlmcp_py.protocol.wire import Json, Wire
+from erlmcp_py.protocol.wire import NotificationParams
 
 INITIALIZED: Final = "notifications/initialized"
 CANCELLED: Final = "notifications/cancelled"
@@ -17,14 +15,15 @@ MESSAGE: Final = "notifications/message"
 TOOLS_CHANGED: Final = "notifications/tools/list_changed"
 RESOURCES_CHANGED: Final = "notifications/resources/list_changed"
 PROMPTS_CHANGED: Final = "notifications/prompts/list_changed"
+ROOTS_CHANGED: Final = "notifications/roots/list_changed"
+RESOURCE_UPDATED: Final = "notifications/resources/updated"
+ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
+ELICITATION_COMPLETE: Final = "notifications/elicitation/complete"
+TASK_STATUS: Final = "notifications/tasks/status"
+"""Of 2025-11-25; the Tasks extension says TASK_CHANGED."""
+TASK_CHANGED: Final = "notifications/tasks"
 
 ProgressToken = str | int
-
-
-class NotificationParams(Wire, frozen=True, kw_only=True):
-    """Parameters with nothing but `_meta`: initialized, the three `list_changed`."""
-
-    meta: Json | None = msgspec.field(name="_meta", default=None)
 
 
 class CancelledParams(NotificationParams, frozen=True):

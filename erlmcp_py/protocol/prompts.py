@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from erlmcp_py.protocol.content import ContentBlock, Icon, Role
-from erlmcp_py.protocol.wire import Json, PaginatedResult, RequestParams, Result, Wire
+from erlmcp_py.protocol.wire import InputResponseParams, Json, PaginatedResult, Result, Wire
 
 
 class PromptArgument(Wire, frozen=True):
@@ -41,7 +41,7 @@ class ListPromptsResult(PaginatedResult, frozen=True):
     prompts: list[Prompt]
 
 
-class GetPromptParams(RequestParams, frozen=True):
+class GetPromptParams(InputResponseParams, frozen=True):
     """The parameters of `prompts/get`."""
 
     name: str

@@ -5,7 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from erlmcp_py.protocol.content import Annotations, Icon, ResourceContents
-from erlmcp_py.protocol.wire import CacheableResult, Json, PaginatedResult, RequestParams, Wire
+from erlmcp_py.protocol.wire import (
+    CacheableResult,
+    InputResponseParams,
+    Json,
+    PaginatedResult,
+    Wire,
+)
 
 
 class Resource(Wire, frozen=True):
@@ -47,7 +53,7 @@ class ListResourceTemplatesResult(PaginatedResult, frozen=True):
     resource_templates: list[ResourceTemplate]
 
 
-class ReadResourceParams(RequestParams, frozen=True):
+class ReadResourceParams(InputResponseParams, frozen=True):
     """The parameters of `resources/read`."""
 
     uri: str

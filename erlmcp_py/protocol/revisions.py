@@ -30,6 +30,7 @@ from erlmcp_py.protocol.content import (
     ResourceLink,
     TextContent,
 )
+from erlmcp_py.protocol.elicitation import ElicitParams
 from erlmcp_py.protocol.jsonrpc import raw
 from erlmcp_py.protocol.lifecycle import (
     ClientCapabilities,
@@ -42,9 +43,11 @@ from erlmcp_py.protocol.lifecycle import (
 from erlmcp_py.protocol.notifications import ProgressParams
 from erlmcp_py.protocol.prompts import Prompt, PromptArgument
 from erlmcp_py.protocol.resources import Resource, ResourceTemplate
-from erlmcp_py.protocol.tools import CallToolResult, Tool
+from erlmcp_py.protocol.roots import Root
+from erlmcp_py.protocol.sampling import CreateMessageParams, SamplingMessage
+from erlmcp_py.protocol.tools import CallToolParams, CallToolResult, Tool
 from erlmcp_py.protocol.versions import LEGACY
-from erlmcp_py.protocol.wire import CacheableResult, Json, Result
+from erlmcp_py.protocol.wire import CacheableResult, InputResponseParams, Json, Result
 
 T = TypeVar("T")
 
@@ -94,6 +97,16 @@ LIFETIMES: Final[Mapping[type, Mapping[str, Lifetime]]] = {
     RootsCapability: {"list_changed": ("2024-11-05", _V4)},
     SamplingCapability: _since(_V4, "context", "tools"),
     ElicitationCapability: _since(_V4, "form", "url"),
+    InputResponseParams: _since(_V5, "input_responses", "request_state"),
+    CallToolParams: {"task": _ONLY_2025_11},
+    SamplingMessage: _since(_V4, "meta"),
+    CreateMessageParams: {**_since(_V4, "tools", "tool_choice"), "task": _ONLY_2025_11},
+    ElicitParams: {
+        **_since(_V4, "mode"),
+        "elicitation_id": _ONLY_2025_11,
+        "task": _ONLY_2025_11,
+    },
+    Root: _since(_V3, "meta"),
 }
 
 

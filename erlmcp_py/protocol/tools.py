@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from erlmcp_py.protocol.content import ContentBlock, Icon
-from erlmcp_py.protocol.wire import Json, PaginatedResult, RequestParams, Result, Wire
+from erlmcp_py.protocol.tasks import TaskMetadata
+from erlmcp_py.protocol.wire import InputResponseParams, Json, PaginatedResult, Result, Wire
 
 
 class ToolAnnotations(Wire, frozen=True):
@@ -52,11 +53,12 @@ class ListToolsResult(PaginatedResult, frozen=True):
     tools: list[Tool]
 
 
-class CallToolParams(RequestParams, frozen=True):
-    """The parameters of `tools/call`; absent `arguments` are none."""
+class CallToolParams(InputResponseParams, frozen=True):
+    """The parameters of `tools/call`; absent `arguments` are none. `task` only in 2025-11-25."""
 
     name: str
     arguments: Json = msgspec.field(default_factory=dict)
+    task: TaskMetadata | None = None
 
 
 class CallToolResult(Result, frozen=True):

@@ -43,6 +43,12 @@ class PaginatedResult(CacheableResult, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class ClientResult(Wire, frozen=True, kw_only=True):
+    """What every answer of a client to a server can carry. It has no `resultType`, in either era."""
+
+    meta: Json | None = msgspec.field(name="_meta", default=None)
+
+
 class RequestParams(Wire, frozen=True, kw_only=True):
     """Parameters with nothing but `_meta`: ping, server/discover."""
 
@@ -53,3 +59,21 @@ class PaginatedParams(RequestParams, frozen=True, kw_only=True):
     """Parameters of the list methods; `cursor` is opaque to the client."""
 
     cursor: str | None = None
+
+
+class InputResponseParams(RequestParams, frozen=True, kw_only=True):
+    """Parameters of the methods that may take several rounds (`protocol.input`).
+
+    `input_responses`: answers by the keys of the server's questions, raw because only the question
+    tells what an answer should look like; `request_state`: what the server gave along, unchanged.
+    Modern.
+    """
+
+    input_responses: dict[str, msgspec.Raw] | None = None
+    request_state: str | None = None
+
+
+class NotificationParams(Wire, frozen=True, kw_only=True):
+    """Parameters with nothing but `_meta`: initialized, the `list_changed` ones."""
+
+    meta: Json | None = msgspec.field(name="_meta", default=None)

@@ -1,0 +1,1 @@
+"""Extensions of MCP, each in a module of its own: declared in `capabilities.extensions`, off by default."""
