@@ -41,6 +41,7 @@ from erlmcp_py.ops.health import NAME as HEALTH
 from erlmcp_py.ops.health import HealthMonitor
 from erlmcp_py.ops.probes import ROUTES
 from erlmcp_py.server import Server
+from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.process import ServerProcess
 from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
 from erlmcp_py.telemetry.log import NAME as LOG
@@ -105,7 +106,8 @@ def child_specs(config: Config, parts: Parts) -> Specs:
 
 def _core(config: Config, parts: Parts) -> Specs:
     limits = SessionLimits(max=config.sessions.max, idle_timeout=config.sessions.idle_timeout)
-    servers = tuple(server_spec(name, server) for name, server in parts.servers.items())
+    sealer = StateSealer()
+    servers = tuple(server_spec(name, server, sealer) for name, server in parts.servers.items())
     return (
         registry.Registry.child_spec(id=registry.NAME, name=registry.NAME),
         SessionsSupervisor.child_spec(
@@ -163,14 +165,18 @@ def _observe(log: LogConfig, health: HealthConfig) -> Specs:
     )
 
 
-def server_spec(name: str, server: Server) -> ChildSpec:
-    """An MCP server as a child of `servers`; also for `start_child`, while the node runs."""
-    return ChildSpec(name, (start_server, (name, server)), modules=(server.info.name,))
+def server_spec(name: str, server: Server, sealer: StateSealer | None = None) -> ChildSpec:
+    """An MCP server as a child of `servers`; also for `start_child`, while the node runs.
+
+    sealer: seals what its clients carry between the rounds of a request; kept over its restarts.
+    """
+    start = (start_server, (name, server, sealer or StateSealer()))
+    return ChildSpec(name, start, modules=(server.info.name,))
 
 
-async def start_server(name: str, server: Server) -> Pid:
+async def start_server(name: str, server: Server, sealer: StateSealer) -> Pid:
     """Start the process of a server, named `server_NAME`, and register it."""
-    pid = await ServerProcess.start_link(server, name, name=f"server_{name}")
+    pid = await ServerProcess.start_link(server, name, sealer, name=f"server_{name}")
     try:
         await registry.register_server(name, pid, server)
     except BaseException:

@@ -10,7 +10,8 @@ from erlmcp_py.protocol.jsonrpc import Request
 from erlmcp_py.protocol.meta import read_progress_token
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.context import Context
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
+from erlmcp_py.server.interaction.rounding import interaction_of
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.signature import Handler
 
@@ -43,10 +44,19 @@ class ToolRefused(Exception):
         self.tool = tool
 
 
-def with_context(server: Server, request: Request, scope: Scope, call: Call) -> Call:
-    """The same call, with its `Context` if the handler wants one."""
-    name = call.handler.context_name
+def with_context(host: Host, request: Request, scope: Scope, call: Call) -> Call:
+    """The same call, with its `Context` if the handler wants one.
+
+    Raises McpError -32602 if the request continues an earlier one with a state that is not ours.
+    """
+    handler = call.handler
+    name = handler.context_name
     if name is not None:
         token = read_progress_token(request)
-        call.context = call.keywords[name] = Context(scope, request.id, token, server.name)
+        interaction = None
+        if handler.mode != "inline":
+            interaction = interaction_of(host, request, scope)
+        call.context = call.keywords[name] = Context(
+            scope, request.id, token, host.server.name, interaction
+        )
     return call

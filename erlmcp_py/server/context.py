@@ -1,9 +1,14 @@
-"""What a handler can say to its caller while it works.
+"""What a handler can say to its caller while it works, and ask of it.
 
 A handler that wants it declares a parameter of type `Context`; it is no argument of the call and
-does not appear in the schema. All methods are plain functions and may be called from plain, `async`
+does not appear in the schema. `report_progress` and `log` are plain functions and may be called from plain, `async`
 and thread handlers alike: on another thread they hop to the trio thread and wait for the hop, so
 notifications leave in the order in which they were made.
+
+To ask is to wait, so it takes an `async` handler (a thread can say `trio.from_thread.run(ctx.roots)`).
+In the older revisions the handler does wait. In 2026-07-28 the request ends there and is continued by
+another one: the handler runs again, and finds the answers (`interaction.rounds`). It does not notice,
+as long as it asks the same things in the same order; what must not be done twice belongs in `once`.
 
 After the call has ended nothing more is sent (MCP: progress notifications MUST stop). A thread that
 was given up, because its call timed out or was cancelled, learns of it here: its next notification
@@ -13,10 +18,12 @@ raises `CallEnded`, which ends the useless work.
 from __future__ import annotations
 
 import math
-from typing import Any, Final, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar, get_args
 
 import trio
 
+from erlmcp_py.protocol.errors import missing_capability
 from erlmcp_py.protocol.jsonrpc import Notification, RequestId, notification
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
 from erlmcp_py.protocol.notifications import (
@@ -27,8 +34,15 @@ from erlmcp_py.protocol.notifications import (
     ProgressToken,
 )
 from erlmcp_py.protocol.revisions import fit
+from erlmcp_py.protocol.roots import Root
+from erlmcp_py.protocol.sampling import SamplingMessage
 from erlmcp_py.server.errors import CallEnded
+from erlmcp_py.server.interaction.asking import Asking, Elicit, ElicitUrl, Roots, Sample, Sampled
+from erlmcp_py.server.interaction.capability import lacking
+from erlmcp_py.server.interaction.question import Interaction, Question, Refused
 from erlmcp_py.server.scope import Scope
+
+T = TypeVar("T")
 
 _SEVERITY: Final = {level: rank for rank, level in enumerate(get_args(LogLevel))}
 _LEGACY_DEFAULT_LEVEL: Final = "info"
@@ -37,10 +51,18 @@ _LEGACY_DEFAULT_LEVEL: Final = "info"
 class Context:
     """The circumstances of one call, and its way back to the client."""
 
-    __slots__ = ("_open", "_progress", "_request_id", "_scope", "_server_name", "_token")
+    __slots__ = (
+        "_asked", "_open", "_progress", "_request_id", "_scope", "_server_name", "_token",
+        "interaction",
+    )  # fmt: skip
 
     def __init__(
-        self, scope: Scope, request_id: RequestId, token: ProgressToken | None, server_name: str
+        self,
+        scope: Scope,
+        request_id: RequestId,
+        token: ProgressToken | None,
+        server_name: str,
+        interaction: Interaction | None = None,
     ) -> None:
         self._scope = scope
         self._request_id = request_id
@@ -48,6 +70,8 @@ class Context:
         self._server_name = server_name
         self._progress = -math.inf
         self._open = True
+        self._asked: dict[str, int] = {}
+        self.interaction = interaction
 
     @property
     def request_id(self) -> RequestId:
@@ -115,6 +139,92 @@ class Context:
                 level=level, data=data, logger=logger or self._server_name
             )
             self._send(notification(MESSAGE, params))
+
+    async def elicit(
+        self, form: type[T] | dict[str, Any], message: str | None = None, *, key: str | None = None
+    ) -> T:
+        """Have the user fill in a form; the answer is an instance of it (of a schema: a dict).
+
+        form: a Struct, dataclass or TypedDict of strings, numbers, booleans and choices, or a JSON
+        Schema of that shape. message: what the user reads, the form's docstring unless given. key:
+        names the question between rounds; give one where questions may change their order.
+        `Refused` if the user declines. TypeError or ValueError if no client can show such a form.
+        """
+        return await self._one("elicit", Elicit(form, message), key)  # type: ignore[no-any-return]
+
+    async def elicit_url(
+        self, url: str, message: str, *, elicitation_id: str | None = None, key: str | None = None
+    ) -> None:
+        """Send the user to a page, for what must not pass through the client.
+
+        Returns when the user has agreed to go, which is before they are through there. `Refused` if
+        they do not. elicitation_id: by which the server may later say that it is done (2025-11-25).
+        """
+        await self._one("elicit", ElicitUrl(url, message, elicitation_id), key)
+
+    async def sample(
+        self, messages: str | Sequence[SamplingMessage], *, key: str | None = None, **options: Any
+    ) -> Sampled:
+        """Have the client's model say something; `.text` is what it said.
+
+        options: as `Sample` has them: max_tokens (1000), system_prompt, temperature, stop_sequences,
+        model_preferences, tools, tool_choice, include_context, metadata.
+        """
+        return await self._one("sample", Sample(messages=messages, **options), key)  # type: ignore[no-any-return]
+
+    async def roots(self, *, key: str | None = None) -> list[Root]:
+        """The directories and files that the client wants the server to work on."""
+        return await self._one("roots", Roots(), key)  # type: ignore[no-any-return]
+
+    async def ask(self, **questions: Asking) -> dict[str, Any]:
+        """Several questions at once, by their keys; the answers by the same keys.
+
+        In 2026-07-28 they take one round together. `Refused` by the first one that is refused.
+        """
+        asked = {key: asking.question() for key, asking in questions.items()}
+        interaction = self._able()
+        for question in asked.values():
+            self._check_capable(question)
+        return await interaction.ask(asked)
+
+    def can(self, asking: Asking) -> bool:
+        """Whether this client can be asked that."""
+        if self.interaction is None:
+            return False
+        return not lacking(asking.question().request, self._scope.client_capabilities)
+
+    async def once(self, key: str, step: Callable[[], Any]) -> Any:
+        """The result of `step`, run once for this request however many rounds it takes.
+
+        step: a function or coroutine function without arguments. Its result must have a JSON form,
+        and is handed back as JSON knows it.
+        """
+        return await self._able().once(key, step)
+
+    async def _one(self, kind: str, asking: Asking, key: str | None) -> Any:
+        if key is None:
+            number = self._asked[kind] = self._asked.get(kind, 0) + 1
+            key = f"{kind}-{number}"
+        return (await self.ask(**{key: asking}))[key]
+
+    def _able(self) -> Interaction:
+        if self.interaction is None:
+            raise Refused(
+                "error",
+                "this client cannot be asked: the call has no way back to it, or its handler "
+                "is neither async nor in a thread",
+            )
+        return self.interaction
+
+    def _check_capable(self, question: Question) -> None:
+        missing = lacking(question.request, self._scope.client_capabilities)
+        if not missing:
+            return
+        if self._scope.era == "modern":
+            raise missing_capability(missing)
+        raise Refused(
+            "error", f"the client cannot do {question.method}; it declares no {', '.join(missing)}"
+        )
 
     def close(self) -> None:
         """The call has ended; from now on nothing is sent."""

@@ -40,6 +40,11 @@ from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, ToolRefused
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.failures import answer_to, crashed, describe_reason, is_meant, timed_out
+from erlmcp_py.server.host import Host
+from erlmcp_py.server.interaction.peer import Waits
+from erlmcp_py.server.interaction.rounding import input_required
+from erlmcp_py.server.interaction.rounds import InputRequired, Rounds, find_signal
+from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.methods import negotiated_version, plan
 from erlmcp_py.server.results import tool_failure
 from erlmcp_py.server.scope import Scope
@@ -76,7 +81,7 @@ class _Outcome:
     """What a request process tells the server when its handler is through."""
 
     pid: Pid
-    value: Result | Exception
+    value: Result | Exception | InputRequired
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +101,15 @@ class _Running:
     caller: Any
     counters: CallStatistics
     timer: TimerRef | None
+    remaining: float | None = None
+    """Seconds left for the handler, while it waits for its client and no timer runs."""
 
 
 @dataclass(slots=True)
 class ServerState:
     """All that a server process knows; see `ServerProcess.format_status` for a readable form."""
 
-    server: Server
-    name: str
+    host: Host
     identity: msgspec.Raw
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
     running: dict[Pid, _Running] = field(default_factory=dict)
@@ -114,15 +120,20 @@ class ServerState:
 class ServerProcess(GenServer):
     """One running MCP server.
 
-    Start arguments: `(server, name)`, the definition and the name it has in the node.
+    Start arguments: `(server, name, sealer)`, the definition, the name it has in the node, and what
+    seals the states of its requests: one for the life of the node, so that a restart of the process
+    is not noticed by clients in the middle of a request. Without it, it has one of its own.
     Requests: `Dispatch`; `("info",)` -> a dict of facts and counters. Casts: `Cancel`.
     """
 
-    def init(self, server: Server, name: str) -> tuple[str, ServerState]:
+    def init(
+        self, server: Server, name: str, sealer: StateSealer | None = None
+    ) -> tuple[str, ServerState]:
         """Trap exits, so that a crashing call is a message and not the end of the server."""
         supervisors.trap_exit(True)
         supervisors.set_label(f"server {name}")
-        return ("ok", ServerState(server, name, raw(server.info)))
+        host = Host(server, name, supervisors.self(), sealer or StateSealer())
+        return ("ok", ServerState(host, raw(server.info)))
 
     def handle_call(self, request: Any, from_: Any, state: ServerState) -> tuple[Any, ...]:
         """Answer a `Dispatch` now, or when its handler's process has ended."""
@@ -150,13 +161,16 @@ class ServerProcess(GenServer):
         if isinstance(message, _Outcome):
             if message.pid in state.running:
                 running = _end(state, message.pid)
-                _reply(state, running, _settle(running, message.value))
+                _reply(state, running, _settle(state, running, message.value))
         elif isinstance(message, _Expired):
             if message.pid in state.running:
                 running = _end(state, message.pid)
                 running.counters.timeouts += 1
                 supervisors.exit(message.pid, "kill")
                 _reply(state, running, timed_out(running.call))
+        elif isinstance(message, Waits):
+            if message.pid in state.running:
+                _stop_or_go_on(state.running[message.pid], message)
         elif isinstance(message, tuple) and message[:1] == ("EXIT",):
             _, pid, reason = message
             if pid in state.running:
@@ -184,7 +198,7 @@ def _dispatch(state: ServerState, request: Request, scope: Scope, caller: Any) -
     statistics = state.statistics
     statistics.requests += 1
     try:
-        planned = plan(state.server, request, scope)
+        planned = plan(state.host, request, scope)
     except McpError as error:
         statistics.refused += 1
         return error_response(request.id, error)
@@ -241,7 +255,7 @@ def _start(
 async def _handle(server: Pid, call: Call, threads: trio.CapacityLimiter) -> None:
     """The life of a request process: call the handler, hand the outcome over, end."""
     function: Callable[[], Any] = partial(call.handler.function, **call.keywords)
-    value: Result | Exception
+    value: Result | Exception | InputRequired
     try:
         if call.handler.mode == "thread":
             returned = await trio.to_thread.run_sync(
@@ -256,6 +270,11 @@ async def _handle(server: Pid, call: Call, threads: trio.CapacityLimiter) -> Non
         if not is_meant(error):
             raise
         value = error
+    except BaseException as error:
+        signal = find_signal(error)
+        if signal is None:
+            raise
+        value = signal
     supervisors.send(server, _Outcome(supervisors.self(), value))
 
 
@@ -272,11 +291,40 @@ def _end(state: ServerState, pid: Pid) -> _Running:
     return running
 
 
-def _settle(running: _Running, value: Result | Exception) -> Result | McpError:
+def _stop_or_go_on(running: _Running, message: Waits) -> None:
+    """Time in which a person thinks is not the handler's."""
+    if message.waiting and running.timer is not None:
+        running.remaining = supervisors.cancel_timer(running.timer) or 0.0
+        running.timer = None
+    elif not message.waiting and running.remaining is not None:
+        expired = _Expired(message.pid)
+        running.timer = supervisors.send_after(running.remaining, supervisors.self(), expired)
+        running.remaining = None
+
+
+def _settle(
+    state: ServerState, running: _Running, value: Result | Exception | InputRequired
+) -> Result | McpError:
+    if isinstance(value, InputRequired):
+        return _ask_for_input(state, running, value)
     if isinstance(value, Exception):
         running.counters.errors += 1
         return answer_to(value, running.call, running.scope.era)
     return value
+
+
+def _ask_for_input(
+    state: ServerState, running: _Running, signal: InputRequired
+) -> Result | McpError:
+    context = running.call.context
+    rounds = None if context is None else context.interaction
+    if not isinstance(rounds, Rounds):
+        raise TypeError(f"{signal!r} of a call that has no rounds")
+    try:
+        return input_required(state.host, running.request, running.scope, rounds, signal)
+    except ValueError as problem:
+        running.counters.errors += 1
+        return McpError(INTERNAL_ERROR, str(problem))
 
 
 def _reply(state: ServerState, running: _Running, value: Result | McpError) -> None:
@@ -292,7 +340,7 @@ def _answer(state: ServerState, request: Request, scope: Scope, value: Result | 
 
 
 def _label(state: ServerState, request: Request, call: Call) -> str:
-    return f"{state.name}/{request.method}:{call.name}"
+    return f"{state.host.name}/{request.method}:{call.name}"
 
 
 def _report_crash(label: str, call: Call, error: BaseException) -> None:
@@ -314,9 +362,9 @@ def _report_crash(label: str, call: Call, error: BaseException) -> None:
 
 
 def _info(state: ServerState) -> dict[str, Any]:
-    server = state.server
+    server = state.host.server
     return {
-        "name": state.name,
+        "name": state.host.name,
         "title": server.info.title or server.info.name,
         "version": server.info.version,
         "defined": {

@@ -4,31 +4,31 @@ Two engines share the work. msgspec turns hints into JSON Schema 2020-12 and arg
 hinted Python types; jsonschema-rs decides whether arguments are valid, because it speaks the whole
 of JSON Schema, also what a user adds by hand, and can say everything that is wrong at once. Each
 schema is compiled once, at definition.
-
-No schema may reach the network (MCP 2026-07-28: implementations MUST NOT dereference network
-`$ref`s): the retriever refuses every address, so such a schema fails at definition.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, NotRequired, TypedDict, cast, get_args, get_origin
 
-import jsonschema_rs
 import msgspec
 
 from erlmcp_py.server.signature import Handler, Parameter
+from erlmcp_py.server.validation import (
+    REPORTED_ERRORS,
+    all_errors,
+    compile_schema,
+    first_error,
+    shorten,
+    with_suggestion,
+)
 
-_REPORTED_ERRORS = 5
-_MESSAGE_LIMIT = 200
 _THOROUGH_BELOW = 4096
 """Arguments of at most this many bytes are told everything that is wrong with them."""
 _TEXT_HINTS = (inspect.Signature.empty, None, type(None), str, bytes, list, tuple)
 _ANYTHING = (Any, object)
-_LONGEST_TYPO = 64
 _REF_TEMPLATE = "#/$defs/{name}"
 
 
@@ -57,7 +57,7 @@ class Arguments:
             if self._validator.is_valid(plain):
                 return self._convert(plain, data)
         except (RecursionError, ValueError) as error:
-            raise InvalidArguments(_shorten(str(error))) from None
+            raise InvalidArguments(shorten(str(error))) from None
         # Every error costs some 10 microseconds, and a large call can hold a million of them.
         describe = all_errors if len(data) <= _THOROUGH_BELOW else first_error
         problem = describe(self._validator, plain, self.schema["properties"])
@@ -94,14 +94,14 @@ class TextArguments:
         ]
         unknown = [name for name in values if name not in self.names]
         if unknown:
-            names = [_with_suggestion(name, self.names) for name in unknown[:_REPORTED_ERRORS]]
+            names = [with_suggestion(name, self.names) for name in unknown[:REPORTED_ERRORS]]
             problems.append(f"unknown argument {', '.join(names)}")
         if problems:
-            raise InvalidArguments(_shorten("; ".join(problems)))
+            raise InvalidArguments(shorten("; ".join(problems)))
         try:
             return cast("dict[str, Any]", msgspec.convert(dict(values), self._type, strict=False))
         except msgspec.ValidationError as error:
-            raise InvalidArguments(_shorten(str(error).replace("`$.", "`"))) from None
+            raise InvalidArguments(shorten(str(error).replace("`$.", "`"))) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,81 +181,6 @@ def output_of(handler: Handler) -> Output | None:
     return Output(schema, wrapped, compile_schema(schema, handler.where))
 
 
-def compile_schema(schema: Mapping[str, Any], where: str) -> Any:
-    """A jsonschema-rs validator; ValueError names `where` if the schema is no valid 2020-12."""
-    try:
-        return jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse_reference)
-    except (ValueError, jsonschema_rs.ReferencingError) as error:
-        reason = getattr(error, "message", None) or str(error).partition("\n")[0]
-        raise ValueError(f"{where}: not a valid JSON Schema 2020-12: {reason}") from error
-
-
-def first_error(validator: Any, instance: Any, known: Iterable[str] = ()) -> str | None:
-    """One line about the first thing that is wrong: path and expectation; None if all is well.
-
-    `known` are the property names to suggest when the root has a name that is not allowed.
-    """
-    try:
-        validator.validate(instance)
-    except jsonschema_rs.ValidationError as error:
-        return _describe(error, known)
-    except ValueError as error:
-        return _shorten(str(error))
-    return None
-
-
-def all_errors(validator: Any, instance: Any, known: Iterable[str] = ()) -> str:
-    """`first_error` for every error, by path, the first few in words and the rest counted."""
-    errors = sorted(
-        (_sortable(error.instance_path), _describe(error, known))
-        for error in validator.iter_errors(instance)
-    )
-    texts = [text for _, text in errors[:_REPORTED_ERRORS]]
-    if len(errors) > len(texts):
-        texts.append(f"and {len(errors) - len(texts)} more")
-    return "; ".join(texts)
-
-
-def _sortable(path: list[str | int]) -> list[tuple[int, str]]:
-    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
-
-
-def _describe(error: Any, known: Iterable[str]) -> str:
-    path = _path(error.instance_path)
-    prefix = f"{path}: " if path else ""
-    kind = error.kind
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        return _shorten(f"{prefix}missing required {_noun(path)} {kind.property!r}")
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
-        near = () if path else known
-        names = [_with_suggestion(name, near) for name in kind.unexpected[:_REPORTED_ERRORS]]
-        return _shorten(f"{prefix}unknown {_noun(path)} {', '.join(names)}")
-    return _shorten(f"{prefix}{error.message}")
-
-
-def _noun(path: str) -> str:
-    return "property" if path else "argument"
-
-
-def _with_suggestion(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1) if len(name) <= _LONGEST_TYPO else ()
-    return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
-
-
-def _path(parts: list[str | int]) -> str:
-    path = ""
-    for part in parts:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
-
-
-def _shorten(text: str) -> str:
-    """One line of limited length; the middle goes, as the value is in front of what was expected."""
-    flat = " ".join(text.split())
-    half = _MESSAGE_LIMIT // 2
-    return flat if len(flat) <= _MESSAGE_LIMIT else f"{flat[: half - 1]}…{flat[-half:]}"
-
-
 def _object_schema(handler: Handler) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -320,7 +245,3 @@ def _still_used(root: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         for name, definition in definitions.items()
         if definition is not root or f'"{_REF_TEMPLATE.format(name=name)}"' in text
     }
-
-
-def _refuse_reference(uri: str) -> Any:
-    raise ValueError(f"references are resolved within the schema only, not from {uri}")

@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from erlmcp_py.protocol.jsonrpc import Notification, RequestId
+from erlmcp_py.protocol.jsonrpc import Message, Notification, RequestId
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
 from erlmcp_py.protocol.versions import Era
 from supervisors import Pid
+
+
+def _nowhere(_message: Message) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +44,9 @@ class Scope:
     """Who the caller is, if the transport authenticated it."""
     session: Pid | None = None
     """The session process, in the legacy era."""
+    peer: Pid | None = None
+    """Whom to send an `Ask`, so that the client is asked something; None in the modern era, and where
+    there is no way to the client."""
+    send: Callable[[Message], bool] = _nowhere
+    """Puts a request of ours, or what belongs to it, on the stream of this request, where it is never
+    dropped; False if nobody reads there any more."""

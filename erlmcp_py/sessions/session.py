@@ -1,8 +1,9 @@
 """One legacy session as a process.
 
 It holds what outlives a request but not the session: the log level, the event streams the
-client keeps open, and the calls that still run, so that they can be cancelled from another
-connection (`notifications/cancelled`) and end with the session (DELETE).
+client keeps open, the calls that still run, so that they can be cancelled from another connection
+(`notifications/cancelled`) and end with the session (DELETE), and what the server has asked the
+client and got no response to.
 
 A session is not in the way of its requests: a connection reads a `SessionView` and talks to
 the server itself. Only a call that does not answer at once is entered here, for as long as
@@ -26,8 +27,9 @@ from erlmcp_py.protocol.jsonrpc import (
     params_as,
 )
 from erlmcp_py.protocol.lifecycle import EmptyResult, LogLevel, SetLevelParams
+from erlmcp_py.sessions.asks import Ask, Asks, Withdraw
 from erlmcp_py.sessions.record import SessionRecord, SessionView
-from supervisors import GenServer, Pid, cast, demonitor, monitor, send, trap_exit
+from supervisors import GenServer, Pid, cast, demonitor, monitor, reply, send, trap_exit
 from supervisors import self as own_pid
 
 MANAGER = "sessions"
@@ -37,12 +39,13 @@ METHODS = frozenset({"logging/setLevel"})
 
 class SessionStatistics(msgspec.Struct, frozen=True):
     """calls: requests in flight. streams: open GET streams. undelivered: notifications that
-    found no stream.
+    found no stream. asks: requests of ours without a response.
     """
 
     calls: int
     streams: int
     undelivered: int
+    asks: int
 
 
 class _Call(msgspec.Struct, frozen=True):
@@ -57,6 +60,8 @@ class _State:
         self.calls: dict[RequestId, _Call] = {}
         self.streams: dict[Pid, Any] = {}
         self.undelivered = 0
+        self.asks = Asks()
+        self.askers: dict[Pid, Any] = {}
         self.announced_busy = False
         self.view = self.make_view()
 
@@ -81,17 +86,21 @@ class Session(GenServer):
         cast(MANAGER, ("up", record.id, own_pid()))
         return ("ok", _State(record))
 
-    def handle_call(self, request: Any, _from: Any, state: _State) -> tuple[Any, ...]:
+    def handle_call(self, request: Any, from_: Any, state: _State) -> tuple[Any, ...]:
         """``("view",)`` -> SessionView; ``("answer", Request)`` -> Response or ErrorResponse;
-        ``("statistics",)`` -> SessionStatistics.
+        `Ask` -> as it says; ``("statistics",)`` -> SessionStatistics.
         """
         match request:
+            case Ask():
+                return self._ask(request, from_, state)
             case ("view",):
                 return ("reply", state.view, state)
             case ("answer", Request() as message):
                 return ("reply", self._answer(message, state), state)
             case ("statistics",):
-                numbers = SessionStatistics(len(state.calls), len(state.streams), state.undelivered)
+                numbers = SessionStatistics(
+                    len(state.calls), len(state.streams), state.undelivered, len(state.asks)
+                )
                 return ("reply", numbers, state)
         return ("reply", None, state)
 
@@ -112,6 +121,14 @@ class Session(GenServer):
                     demonitor(ref, flush=True)
             case ("notify", notification):
                 self._notify(notification, state)
+            case ("response", message):
+                answered = state.asks.answered(message)
+                if answered is not None:
+                    reply(*answered)
+                    self._unwatch_askers(state)
+            case Withdraw(ticket, reason):
+                state.asks.withdraw(ticket, reason)
+                self._unwatch_askers(state)
             case "close":
                 return ("stop", "normal", state)
         self._tell_business(state)
@@ -121,6 +138,10 @@ class Session(GenServer):
         """DOWN of a connection: its streams and calls are no longer heard by anybody."""
         match message:
             case ("DOWN", ref, "process", pid, _):
+                if state.askers.get(pid) is ref:
+                    del state.askers[pid]
+                    state.asks.forget(pid, "the call has ended")
+                    return ("noreply", state)
                 state.streams.pop(pid, None)
                 for id in [id for id, entry in state.calls.items() if entry.ref is ref]:
                     del state.calls[id]
@@ -131,6 +152,8 @@ class Session(GenServer):
         """The calls of a session end with it (MCP 2025-11-25, session management)."""
         for id in list(state.calls):
             self._cancel(id, "the session ended", state)
+        for from_, answer in state.asks.close("the session ended"):
+            reply(from_, answer)
 
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Show who the client is and what it is doing."""
@@ -154,6 +177,19 @@ class Session(GenServer):
             return error_response(request.id, error)
         state.view = state.make_view()
         return Response(request.id, EmptyResult())
+
+    def _ask(self, ask: Ask, from_: Any, state: _State) -> tuple[Any, ...]:
+        """Ask the client, and watch the one who wants to know: see `asks`."""
+        refused = state.asks.ask(ask, from_)
+        if refused is not None:
+            return ("reply", refused, state)
+        if ask.asker not in state.askers:
+            state.askers[ask.asker] = monitor(ask.asker)
+        return ("noreply", state)
+
+    def _unwatch_askers(self, state: _State) -> None:
+        for asker in [pid for pid in state.askers if not state.asks.has(pid)]:
+            demonitor(state.askers.pop(asker), flush=True)
 
     def _cancel(self, id: RequestId, reason: str | None, state: _State) -> None:
         call = self._forget(id, state)

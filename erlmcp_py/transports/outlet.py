@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from erlmcp_py.protocol.jsonrpc import Notification
-from supervisors import Pid, send
+from erlmcp_py.protocol.jsonrpc import Message, Notification
+from supervisors import Pid, is_alive, send
 
 UNREAD: Final = 1000
 """Notifications of one call that may wait to be written."""
 
 
 class Outlet:
-    """The `notify` of a `Scope`: sends ``("call_notify", outlet, notification)`` to `pid`.
+    """The `notify` of a `Scope`, and its `send` (`ask`): sends ``("call_notify", outlet, notification)`` to `pid`.
 
     Who takes such a message calls `taken`.
     """
@@ -41,6 +41,17 @@ class Outlet:
         self._unread += 1
         message: tuple[Any, ...] = ("call_notify", self, notification)
         send(self._pid, message)
+
+    def ask(self, message: Message) -> bool:
+        """Pass on a request of ours, or what belongs to it: never dropped as news may be.
+
+        False if nobody would write it.
+        """
+        if self.closed or not is_alive(self._pid):
+            return False
+        self._unread += 1
+        send(self._pid, ("call_notify", self, message))
+        return True
 
     def taken(self) -> bool:
         """One of its messages has left the mailbox; whether it is still to be written."""

@@ -17,7 +17,7 @@ from erlmcp_py.protocol.lifecycle import InitializeResult
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods import completion, lifecycle, prompts, resources, tools
 from erlmcp_py.server.methods.table import Method, Methods
 from erlmcp_py.server.scope import Scope
@@ -32,12 +32,12 @@ def _merged(era: Era) -> Mapping[str, Method]:
 _METHODS: Final[Methods] = {"legacy": _merged("legacy"), "modern": _merged("modern")}
 
 
-def plan(server: Server, request: Request, scope: Scope) -> Result | Call:
+def plan(host: Host, request: Request, scope: Scope) -> Result | Call:
     """What to do about `request`. Raises McpError (a JSON-RPC error) or `ToolRefused`."""
     method = _METHODS[scope.era].get(request.method)
     if method is None:
         raise method_not_found(request.method)
-    return method(server, request, scope)
+    return method(host, request, scope)
 
 
 def negotiated_version(result: Result, scope: Scope) -> str:

@@ -7,18 +7,18 @@ from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, with_context
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised
 from erlmcp_py.server.methods.table import Methods, in_both
 from erlmcp_py.server.results import completion_result
 from erlmcp_py.server.scope import Scope
 
 
-def _complete(server: Server, request: Request, scope: Scope) -> Result | Call:
-    advertised(server.completions, request)
+def _complete(host: Host, request: Request, scope: Scope) -> Result | Call:
+    advertised(host.server.completions, request)
     params = params_as(request, CompleteParams)
     try:
-        definition = server.find_completion(params)
+        definition = host.server.find_completion(params)
     except KeyError as missing:
         raise McpError(
             INVALID_PARAMS, f"Cannot complete for {missing.args[0]!r}: no such prompt or template"
@@ -28,7 +28,7 @@ def _complete(server: Server, request: Request, scope: Scope) -> Result | Call:
     given = dict(params.context.arguments) if params.context else {}
     values = (params.argument.value, given)
     return with_context(
-        server,
+        host,
         request,
         scope,
         Call(

@@ -11,30 +11,30 @@ from erlmcp_py.protocol.lifecycle import (
 )
 from erlmcp_py.protocol.versions import SUPPORTED, negotiate_legacy
 from erlmcp_py.protocol.wire import Result
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.table import Methods
 from erlmcp_py.server.scope import Scope
 
 
-def _initialize(server: Server, request: Request, _scope: Scope) -> Result:
+def _initialize(host: Host, request: Request, _scope: Scope) -> Result:
     params = params_as(request, InitializeParams)
     return InitializeResult(
         protocol_version=negotiate_legacy(params.protocol_version),
-        capabilities=server.capabilities(),
-        server_info=server.info,
-        instructions=server.instructions,
+        capabilities=host.server.capabilities(),
+        server_info=host.server.info,
+        instructions=host.server.instructions,
     )
 
 
-def _discover(server: Server, _request: Request, _scope: Scope) -> Result:
+def _discover(host: Host, _request: Request, _scope: Scope) -> Result:
     return DiscoverResult(
         supported_versions=list(SUPPORTED),
-        capabilities=server.capabilities(),
-        instructions=server.instructions,
+        capabilities=host.server.capabilities(),
+        instructions=host.server.instructions,
     )
 
 
-def _ping(_server: Server, _request: Request, _scope: Scope) -> Result:
+def _ping(_host: Host, _request: Request, _scope: Scope) -> Result:
     return EmptyResult()
 
 

@@ -7,7 +7,7 @@ from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.prompts import GetPromptParams, ListPromptsResult
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, with_context
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised, cursor_of
 from erlmcp_py.server.methods.table import Methods, in_both
 from erlmcp_py.server.pagination import page
@@ -16,16 +16,18 @@ from erlmcp_py.server.schema import InvalidArguments
 from erlmcp_py.server.scope import Scope
 
 
-def _prompts_list(server: Server, request: Request, _scope: Scope) -> Result:
-    prompts = [definition.prompt for definition in advertised(server.prompts, request).values()]
-    items, cursor = page(prompts, cursor_of(request), server.page_size, "prompts")
+def _prompts_list(host: Host, request: Request, _scope: Scope) -> Result:
+    prompts = [
+        definition.prompt for definition in advertised(host.server.prompts, request).values()
+    ]
+    items, cursor = page(prompts, cursor_of(request), host.server.page_size, "prompts")
     return ListPromptsResult(prompts=items, next_cursor=cursor)
 
 
-def _prompts_get(server: Server, request: Request, scope: Scope) -> Call:
-    advertised(server.prompts, request)
+def _prompts_get(host: Host, request: Request, scope: Scope) -> Call:
+    advertised(host.server.prompts, request)
     params = params_as(request, GetPromptParams)
-    definition = server.prompts.get(params.name)
+    definition = host.server.prompts.get(params.name)
     if definition is None:
         raise McpError(INVALID_PARAMS, f"Unknown prompt: {params.name!r}")
     try:
@@ -36,7 +38,7 @@ def _prompts_get(server: Server, request: Request, scope: Scope) -> Call:
         ) from None
     description = definition.prompt.description
     return with_context(
-        server,
+        host,
         request,
         scope,
         Call(

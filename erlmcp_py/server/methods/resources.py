@@ -11,7 +11,7 @@ from erlmcp_py.protocol.resources import (
 )
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, with_context
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised, cursor_of
 from erlmcp_py.server.methods.table import Methods, in_both
 from erlmcp_py.server.pagination import page
@@ -20,32 +20,32 @@ from erlmcp_py.server.schema import InvalidArguments
 from erlmcp_py.server.scope import Scope
 
 
-def _resources_list(server: Server, request: Request, _scope: Scope) -> Result:
-    advertised(server.resources or server.templates, request)
-    resources = [definition.resource for definition in server.resources.values()]
-    items, cursor = page(resources, cursor_of(request), server.page_size, "resources")
+def _resources_list(host: Host, request: Request, _scope: Scope) -> Result:
+    advertised(host.server.resources or host.server.templates, request)
+    resources = [definition.resource for definition in host.server.resources.values()]
+    items, cursor = page(resources, cursor_of(request), host.server.page_size, "resources")
     return ListResourcesResult(resources=items, next_cursor=cursor)
 
 
-def _templates_list(server: Server, request: Request, _scope: Scope) -> Result:
-    advertised(server.resources or server.templates, request)
-    templates = [definition.template for definition in server.templates.values()]
-    items, cursor = page(templates, cursor_of(request), server.page_size, "templates")
+def _templates_list(host: Host, request: Request, _scope: Scope) -> Result:
+    advertised(host.server.resources or host.server.templates, request)
+    templates = [definition.template for definition in host.server.templates.values()]
+    items, cursor = page(templates, cursor_of(request), host.server.page_size, "templates")
     return ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor)
 
 
-def _resources_read(server: Server, request: Request, scope: Scope) -> Call:
-    advertised(server.resources or server.templates, request)
+def _resources_read(host: Host, request: Request, scope: Scope) -> Call:
+    advertised(host.server.resources or host.server.templates, request)
     uri = params_as(request, ReadResourceParams).uri
-    call = _resource_call(server, uri)
+    call = _resource_call(host, uri)
     if call is None:
         raise resource_not_found(uri, scope.era)
-    return with_context(server, request, scope, call)
+    return with_context(host, request, scope, call)
 
 
-def _resource_call(server: Server, uri: str) -> Call | None:
+def _resource_call(host: Host, uri: str) -> Call | None:
     """The call that reads `uri`: a fixed resource first, then the templates as defined."""
-    fixed = server.resources.get(uri)
+    fixed = host.server.resources.get(uri)
     if fixed is not None:
         mime_type = fixed.resource.mime_type
         return Call(
@@ -56,7 +56,7 @@ def _resource_call(server: Server, uri: str) -> Call | None:
             lambda value: resource_result(value, uri, mime_type),
             uri=uri,
         )
-    for text, family in server.templates.items():
+    for text, family in host.server.templates.items():
         values = family.pattern.match(uri)
         if values is None:
             continue

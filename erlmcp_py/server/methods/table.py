@@ -8,10 +8,10 @@ from erlmcp_py.protocol.jsonrpc import Request
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
 from erlmcp_py.server.scope import Scope
 
-Method = Callable[[Server, Request, Scope], Result | Call]
+Method = Callable[[Host, Request, Scope], Result | Call]
 Methods = Mapping[Era, Mapping[str, Method]]
 
 

@@ -9,7 +9,7 @@ from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.tools import ListToolsResult
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, ToolRefused, with_context
-from erlmcp_py.server.definition import Server
+from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised, cursor_of
 from erlmcp_py.server.methods.table import Methods, in_both
 from erlmcp_py.server.pagination import page
@@ -25,16 +25,16 @@ class _CallToolParams(msgspec.Struct, frozen=True, gc=False):
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-def _tools_list(server: Server, request: Request, _scope: Scope) -> Result:
-    tools = [definition.tool for definition in advertised(server.tools, request).values()]
-    items, cursor = page(tools, cursor_of(request), server.page_size, "tools")
+def _tools_list(host: Host, request: Request, _scope: Scope) -> Result:
+    tools = [definition.tool for definition in advertised(host.server.tools, request).values()]
+    items, cursor = page(tools, cursor_of(request), host.server.page_size, "tools")
     return ListToolsResult(tools=items, next_cursor=cursor)
 
 
-def _tools_call(server: Server, request: Request, scope: Scope) -> Call:
-    advertised(server.tools, request)
+def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
+    advertised(host.server.tools, request)
     params = params_as(request, _CallToolParams)
-    definition = server.tools.get(params.name)
+    definition = host.server.tools.get(params.name)
     if definition is None:
         raise McpError(INVALID_PARAMS, f"Unknown tool: {params.name!r}")
     try:
@@ -43,7 +43,7 @@ def _tools_call(server: Server, request: Request, scope: Scope) -> Call:
         raise ToolRefused(params.name, str(problem)) from None
     output = definition.output
     return with_context(
-        server,
+        host,
         request,
         scope,
         Call(

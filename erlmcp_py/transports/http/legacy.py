@@ -9,6 +9,7 @@ import trio
 from erlmcp_py import sessions
 from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, McpError
 from erlmcp_py.protocol.jsonrpc import (
+    ErrorResponse,
     Notification,
     Request,
     RequestId,
@@ -127,6 +128,8 @@ async def deliver(connection: Connection, http: HttpRequest, plan: Deliver) -> N
             write_answer(connection, http, error_answer(None, error, "legacy", 400))
             return
         cast(session, ("cancel", params.request_id, params.reason))
+    elif isinstance(message, Response | ErrorResponse):
+        cast(session, ("response", message))
     write_answer(connection, http, ACCEPTED)
 
 
@@ -151,15 +154,18 @@ async def _request(
         write_answer(connection, http, server)
         return
     key = (session, request.id)
+    outlet = Outlet(connection.pid)
     scope = Scope(
         era="legacy",
         version=view.version,
         key=key,
-        notify=Outlet(connection.pid),
+        notify=outlet,
         client_info=view.client_info,
         client_capabilities=view.client_capabilities,
         log_level=view.log_level,
         session=session,
+        peer=session,
+        send=outlet.ask,
     )
     await call_server(connection, http, server, request, scope)
 

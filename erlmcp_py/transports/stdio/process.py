@@ -23,6 +23,7 @@ import trio
 from erlmcp_py import registry
 from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, EncodeError, McpError
 from erlmcp_py.protocol.jsonrpc import (
+    ErrorResponse,
     Message,
     Notification,
     Request,
@@ -39,6 +40,7 @@ from erlmcp_py.protocol.notifications import CANCELLED, CancelledParams
 from erlmcp_py.protocol.versions import LEGACY, negotiate_legacy
 from erlmcp_py.server.process import Cancel, Dispatch
 from erlmcp_py.server.scope import Scope
+from erlmcp_py.sessions.asks import Ask, Asks, Withdraw
 from erlmcp_py.transports.outlet import Outlet
 from erlmcp_py.transports.stdio.channel import Channel, Handshake
 from erlmcp_py.transports.stdio.lines import Line, TooLong
@@ -50,8 +52,10 @@ from supervisors import (
     abandon,
     call,
     cast,
+    demonitor,
     exit_signal,
     format_reason,
+    monitor,
     receive,
     register,
     reply,
@@ -155,6 +159,8 @@ class _Service:
         self.pid = own_pid()
         self.calls: dict[RequestId, _Call] = {}
         self.ids: dict[Ticket, RequestId] = {}
+        self.asks = Asks()
+        self.askers: dict[Pid, Any] = {}
         self.room = trio.Event()
         self.requests = 0
         self.client_gone = False
@@ -215,6 +221,8 @@ class _Service:
         for entry in self.calls.values():
             entry.give_up(reason)
         self.calls.clear()
+        for from_, answer in self.asks.close(reason):
+            reply(from_, answer)
 
     # --- mailbox ------------------------------------------------------------------------
 
@@ -235,6 +243,18 @@ class _Service:
             case ("call_notify", outlet, notification):
                 if outlet.taken():
                     self.channel.write(encode(notification))
+            case ("$gen_call", from_, Ask() as ask):
+                refused = self.asks.ask(ask, from_)
+                if refused is not None:
+                    reply(from_, refused)
+                elif ask.asker not in self.askers:
+                    self.askers[ask.asker] = monitor(ask.asker)
+            case ("$gen_cast", Withdraw(ticket, reason)):
+                self.asks.withdraw(ticket, reason)
+                self._unwatch_askers()
+            case ("DOWN", ref, "process", pid, _) if self.askers.get(pid) is ref:
+                del self.askers[pid]
+                self.asks.forget(pid, "the call has ended")
             case ("$gen_call", from_, ("statistics",)):
                 channel = self.channel
                 numbers = StdioStatistics(
@@ -274,8 +294,11 @@ class _Service:
             return
         if isinstance(message, Request):
             await self._request(message)
-        elif isinstance(message, Notification) and message.method == CANCELLED:
-            self._cancel(message)
+        elif isinstance(message, Notification):
+            if message.method == CANCELLED:
+                self._cancel(message)
+        else:
+            self._response(message)
 
     async def _request(self, request: Request) -> None:
         self.requests += 1
@@ -301,20 +324,20 @@ class _Service:
     def _scope(self, request: Request) -> Scope | None:
         """The circumstances of a request; None if it was for the transport itself."""
         channel = self.channel
-        notify, key = Outlet(self.pid), (self.pid, request.id)
+        outlet, key = Outlet(self.pid), (self.pid, request.id)
         if request.method == "initialize":
             params = params_as(request, InitializeParams)
             channel.handshake = Handshake(params, negotiate_legacy(params.protocol_version))
         elif channel.handshake is None or is_modern(request):
             if request.method == "ping" and not is_modern(request):
                 # The one request allowed before the handshake (MCP 2025-11-25, lifecycle).
-                return Scope(era="legacy", version=LEGACY[0], key=key, notify=notify)
+                return Scope(era="legacy", version=LEGACY[0], key=key, notify=outlet)
             meta = read_meta(request)
             return Scope(
                 era="modern",
                 version=meta.version,
                 key=key,
-                notify=notify,
+                notify=outlet,
                 client_info=meta.client_info,
                 client_capabilities=meta.client_capabilities,
                 log_level=meta.log_level,
@@ -328,7 +351,9 @@ class _Service:
             era="legacy",
             version=shaken.version,
             key=key,
-            notify=notify,
+            notify=outlet,
+            peer=self.pid,
+            send=outlet.ask,
             client_info=shaken.params.client_info,
             client_capabilities=shaken.params.capabilities,
             log_level=shaken.log_level,
@@ -350,6 +375,17 @@ class _Service:
             what = "default server" if options.server is None else f"server {options.server!r}"
             raise McpError(INTERNAL_ERROR, f"this node has no {what}")
         return pid
+
+    def _response(self, message: Response | ErrorResponse) -> None:
+        """The client's answer to a request of ours; who no longer waits is not bothered."""
+        answered = self.asks.answered(message)
+        if answered is not None:
+            reply(*answered)
+            self._unwatch_askers()
+
+    def _unwatch_askers(self) -> None:
+        for asker in [pid for pid in self.askers if not self.asks.has(pid)]:
+            demonitor(self.askers.pop(asker), flush=True)
 
     def _cancel(self, notification: Notification) -> None:
         """Stop a call; its request gets no answer (MCP, cancellation)."""

@@ -214,7 +214,7 @@ async def test_a_call_can_be_cancelled_from_elsewhere() -> None:
         cast(pid, ("cancel", 8, "unknown"))
         await trio.testing.wait_all_tasks_blocked()
         assert inbox == [("cancelled", 7, "no more use")]
-        assert await call(pid, ("statistics",)) == SessionStatistics(1, 0, 0)
+        assert await call(pid, ("statistics",)) == SessionStatistics(1, 0, 0, 0)
 
 
 async def test_the_end_of_a_session_cancels_its_calls() -> None:
@@ -244,7 +244,7 @@ async def test_notifications_go_to_one_open_stream() -> None:
         cast(pid, ("notify", changed))
         await trio.testing.wait_all_tasks_blocked()
         assert second == [("notify", changed)]
-        assert await call(pid, ("statistics",)) == SessionStatistics(0, 1, 1)
+        assert await call(pid, ("statistics",)) == SessionStatistics(0, 1, 1, 0)
 
 
 async def test_a_dead_connection_leaves_its_session() -> None:
@@ -253,9 +253,9 @@ async def test_a_dead_connection_leaves_its_session() -> None:
         waiting = spawn(connection, [])
         cast(pid, ("started", 7, waiting))
         cast(pid, ("attach", waiting))
-        assert await call(pid, ("statistics",)) == SessionStatistics(1, 1, 0)
+        assert await call(pid, ("statistics",)) == SessionStatistics(1, 1, 0, 0)
         await kill(waiting)
-        assert await call(pid, ("statistics",)) == SessionStatistics(0, 0, 0)
+        assert await call(pid, ("statistics",)) == SessionStatistics(0, 0, 0, 0)
 
 
 async def test_the_tree_stops_in_order() -> None:

@@ -1,0 +1,26 @@
+"""A server definition as a node runs it: what the meaning of a request depends on beside itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from erlmcp_py.server.definition import Server
+from erlmcp_py.server.interaction.seal import StateSealer
+from supervisors import Pid
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The circumstances of every request to one server process."""
+
+    server: Server
+    name: str
+    """The name of the server in this node."""
+    pid: Pid
+    """The server process."""
+    sealer: StateSealer = field(default_factory=StateSealer)
+    """For what clients carry from one round of a request to the next."""
+    clock: Callable[[], float] = time.time
+    """Seconds of the wall clock, for what outlives the process."""
