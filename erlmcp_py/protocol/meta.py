@@ -15,10 +15,11 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, unsupported_version
-from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.jsonrpc import Notification, Request, RequestId, params_as
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
 from erlmcp_py.protocol.notifications import ProgressToken
 from erlmcp_py.protocol.versions import MODERN
+from erlmcp_py.protocol.wire import Json
 
 PREFIX: Final = "io.modelcontextprotocol/"
 PROTOCOL_VERSION: Final = PREFIX + "protocolVersion"
@@ -79,6 +80,14 @@ class _LegacyParams(msgspec.Struct, frozen=True):
     meta: _LegacyMeta | None = msgspec.field(name="_meta", default=None)
 
 
+class _TaggedMeta(msgspec.Struct, frozen=True, gc=False):
+    subscription: RequestId | None = msgspec.field(name=SUBSCRIPTION_ID, default=None)
+
+
+class _TaggedParams(msgspec.Struct, frozen=True):
+    meta: _TaggedMeta = msgspec.field(name="_meta", default=_TaggedMeta())
+
+
 _members = msgspec.json.Decoder(_Members).decode
 _any = msgspec.json.Decoder().decode
 
@@ -118,6 +127,43 @@ def is_modern(request: Request) -> bool:
         return bool(params_as(request, _EraParams).meta.version)
     except McpError:
         return False
+
+
+def request_meta(
+    version: str,
+    client_info: Implementation | Raw | None,
+    client_capabilities: ClientCapabilities | Raw,
+    *,
+    log_level: LogLevel | None = None,
+    progress_token: ProgressToken | None = None,
+    more: Json | None = None,
+) -> Json:
+    """The `_meta` of a modern request, as its client has to write it.
+
+    What stays the same for every request may be encoded beforehand (`jsonrpc.raw`). more: trace
+    context and extensions.
+    """
+    meta: Json = {PROTOCOL_VERSION: version, CLIENT_CAPABILITIES: client_capabilities}
+    if client_info is not None:
+        meta[CLIENT_INFO] = client_info
+    if log_level is not None:
+        meta[LOG_LEVEL] = log_level
+    if progress_token is not None:
+        meta[PROGRESS_TOKEN] = progress_token
+    return meta if more is None else {**more, **meta}
+
+
+def subscription_meta(id: RequestId) -> Json:
+    """The `_meta` of every message that belongs to the subscription opened by request `id`."""
+    return {SUBSCRIPTION_ID: id}
+
+
+def read_subscription(message: Notification) -> RequestId | None:
+    """The subscription a notification belongs to, None if it names none."""
+    try:
+        return params_as(message, _TaggedParams).meta.subscription
+    except McpError:
+        return None
 
 
 def read_progress_token(request: Request) -> ProgressToken | None:

@@ -13,11 +13,12 @@ recent one costs next to nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from erlmcp_py.protocol.completion import CompleteParams, PromptReference
 from erlmcp_py.protocol.content import (
@@ -44,7 +45,14 @@ from erlmcp_py.protocol.notifications import ProgressParams
 from erlmcp_py.protocol.prompts import Prompt, PromptArgument
 from erlmcp_py.protocol.resources import Resource, ResourceTemplate
 from erlmcp_py.protocol.roots import Root
-from erlmcp_py.protocol.sampling import CreateMessageParams, SamplingMessage
+from erlmcp_py.protocol.sampling import (
+    CreateMessageParams,
+    CreateMessageResult,
+    SamplingMessage,
+    SamplingMessageContentBlock,
+    ToolResultContent,
+    ToolUseContent,
+)
 from erlmcp_py.protocol.tools import CallToolParams, CallToolResult, Tool
 from erlmcp_py.protocol.versions import LEGACY
 from erlmcp_py.protocol.wire import CacheableResult, InputResponseParams, Json, Result
@@ -142,10 +150,12 @@ def _fitted(value: Any, work: _Work, version: str) -> Any:
         inner = getattr(value, name)
         if type(inner) is list:
             changes[name] = [fit(item, version) for item in inner]
+        elif type(inner) is dict:
+            changes[name] = {key: fit(item, version) for key, item in inner.items()}
         elif inner is not None:
             changes[name] = fit(inner, version)
     if changes:
-        value = msgspec.structs.replace(value, **changes)
+        value = replace(value, **changes)
     return value if work.convert is None else work.convert(value)
 
 
@@ -186,7 +196,59 @@ def _conversion(kind: type, version: str) -> Callable[[Any], Any] | None:
         return _tool_with_object_schemas
     if issubclass(kind, CallToolResult) and version in LEGACY:
         return _result_with_object
+    if issubclass(kind, CreateMessageParams) and version < _V4:
+        return partial(_one_block_a_message, sound=version >= _V2)
+    if issubclass(kind, CreateMessageResult) and version < _V4:
+        return partial(_one_block, sound=version >= _V2)
     return None
+
+
+def _one_block_a_message(params: CreateMessageParams, sound: bool) -> CreateMessageParams:
+    """Before 2025-11-25 a message has one block: several make as many messages of the same role, and
+    what tools were asked and answered is told in words.
+    """
+    messages = [
+        SamplingMessage(message.role, _told(block, sound))
+        for message in params.messages
+        for block in _blocks(message.content)
+    ]
+    return params if messages == params.messages else replace(params, messages=messages)
+
+
+def _one_block(result: CreateMessageResult, sound: bool) -> CreateMessageResult:
+    """The same for what the model said, which is one message: several blocks become one text."""
+    told = [_told(block, sound) for block in _blocks(result.content)]
+    if len(told) == 1:
+        return replace(result, content=told[0])
+    lines = [block.text if isinstance(block, TextContent) else block.mime_type for block in told]
+    return replace(result, content=TextContent("\n".join(lines)))
+
+
+def _blocks(
+    content: SamplingMessageContentBlock | list[SamplingMessageContentBlock],
+) -> list[SamplingMessageContentBlock]:
+    return content if isinstance(content, list) else [content]
+
+
+def _told(
+    block: SamplingMessageContentBlock, sound: bool
+) -> TextContent | ImageContent | AudioContent:
+    """A block every revision before 2025-11-25 knows; only 2024-11-05 has no sound."""
+    match block:
+        case ToolUseContent():
+            return TextContent(
+                f"Calls the tool {block.name} ({block.id}) with {_json(block.input)}"
+            )
+        case ToolResultContent():
+            what = "failed with" if block.is_error else "answered"
+            return TextContent(f"The tool ({block.tool_use_id}) {what} {_json(block.content)}")
+        case AudioContent() if not sound:
+            return TextContent(f"(sound, {block.mime_type})")
+    return block
+
+
+def _json(value: Any) -> str:
+    return bytes(raw(value)).decode()
 
 
 def _audio_as_resource(audio: AudioContent) -> EmbeddedResource:
@@ -211,7 +273,7 @@ def _tool_with_object_schemas(tool: Tool) -> Tool:
     input = _without_boolean_properties(tool.input_schema)
     if input is tool.input_schema and output is tool.output_schema:
         return tool
-    return msgspec.structs.replace(tool, input_schema=input, output_schema=output)
+    return replace(tool, input_schema=input, output_schema=output)
 
 
 def _without_boolean_properties(schema: Json) -> Json:
@@ -235,4 +297,4 @@ def _result_with_object(result: CallToolResult) -> CallToolResult:
         return result
     encoded = raw(value)
     is_object = bytes(encoded).lstrip().startswith(b"{")
-    return msgspec.structs.replace(result, structured_content=encoded if is_object else UNSET)
+    return replace(result, structured_content=encoded if is_object else UNSET)
