@@ -53,7 +53,10 @@ class GenEvent:
     What `handle_event`, `handle_info` and (with the reply in second place) `handle_call`
     may return:
 
-    - ``("ok", state)``: stay, with this state; a third element "hibernate" is allowed.
+    - ``("ok", state)``: stay, with this state. A third element "hibernate" (in what `init`
+      returns, too) has the manager hibernate until its next message as a GenServer does:
+      it gives back its mailbox and caches, and `sys.get_status` says so. One of the handlers
+      of an event asking for it is enough, as in OTP.
     - ``"remove_handler"``: be removed; ``terminate("remove_handler", state)`` is called.
     - ``("swap_handler", args1, state, new_handler, args2)``: be replaced, in the same
       place, as `gen_event.swap_handler` does it.

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, Literal, overload
 
 from .._errors import BadArg, CallExit, Reason, format_reason
-from .._gen_server import calls
+from .._gen_server import calls, requests
+from .._gen_server.calls import RequestId
+from .._gen_server.requests import CollectedResponse, RequestIds, Response
 from .._gen_server.stop import stop as stop_server
 from .._names import Name, resolve
 from .._pid import Pid, Ref
@@ -113,6 +115,87 @@ async def call(manager: Manager, handler: Handler, request: Any, timeout: float 
         exit_.reason = (exit_.cause, ("gen_event", "call", (manager, handler, request, timeout)))
         raise
     return _value(answer)
+
+
+def send_request(manager: Manager, handler: Handler, request: Any) -> RequestId:
+    """As `call`, without waiting for the answer; from a process only (G16).
+
+    `receive_response`, `wait_response` and `check_response` of this module take it, one by
+    one or from a collection of requests, from the mailbox that it comes to.
+    """
+    return calls.send_request(manager, ("call", blank(handler), request))
+
+
+@overload
+async def receive_response(
+    request: RequestId, timeout: float = math.inf
+) -> Response | Literal["timeout"]: ...
+
+
+@overload
+async def receive_response(
+    request: RequestIds, timeout: float = math.inf, *, delete: bool
+) -> CollectedResponse | Literal["timeout", "no_request"]: ...
+
+
+async def receive_response(
+    request: RequestId | RequestIds, timeout: float = math.inf, *, delete: bool = False
+) -> Any:
+    """As `supervisors.receive_response`; ``("error", reason)`` is also a handler's failure.
+
+    reason: that of HandlerError; or ``(reason, manager)`` when the manager is or goes away.
+    """
+    if isinstance(request, RequestId):
+        return _of_handler(await requests.receive_response(request, timeout))
+    return _of_handler(await requests.receive_response(request, timeout, delete=delete))
+
+
+@overload
+async def wait_response(
+    request: RequestId, timeout: float = math.inf
+) -> Response | Literal["timeout"]: ...
+
+
+@overload
+async def wait_response(
+    request: RequestIds, timeout: float = math.inf, *, delete: bool
+) -> CollectedResponse | Literal["timeout", "no_request"]: ...
+
+
+async def wait_response(
+    request: RequestId | RequestIds, timeout: float = math.inf, *, delete: bool = False
+) -> Any:
+    """As `receive_response`, but a time-out changes nothing: wait again."""
+    if isinstance(request, RequestId):
+        return _of_handler(await requests.wait_response(request, timeout))
+    return _of_handler(await requests.wait_response(request, timeout, delete=delete))
+
+
+@overload
+def check_response(message: Any, request: RequestId) -> Response | Literal["no_reply"]: ...
+
+
+@overload
+def check_response(
+    message: Any, request: RequestIds, *, delete: bool
+) -> CollectedResponse | Literal["no_reply", "no_request"]: ...
+
+
+def check_response(message: Any, request: RequestId | RequestIds, *, delete: bool = False) -> Any:
+    """The answer that a message from the mailbox is to a request, else "no_reply"."""
+    if isinstance(request, RequestId):
+        return _of_handler(requests.check_response(message, request))
+    return _of_handler(requests.check_response(message, request, delete=delete))
+
+
+def _of_handler(response: Any) -> Any:
+    """A response in which a handler's failure is an error, as in what `call` raises."""
+    match response:
+        case (("reply" | "error", _) as answer, label, RequestIds() as collection):
+            return _of_handler(answer), label, collection
+        case ("reply", Refused(reason)):
+            return "error", reason
+    return response
 
 
 async def add_handler(manager: Manager, handler: Handler, args: Any = None) -> None:

@@ -1,8 +1,8 @@
 """What happens to installed handlers: the rules E1-E3, without a process or a mailbox.
 
-A manager's state is a tuple of `Installed`, the newest first. Every function takes it and
-answers the new one; callbacks are run here and nowhere else, through `attempt`, which is
-Erlang's ``catch``: a `Throw` is a return, anything else raised is ``("EXIT", reason)``.
+A manager's state is a tuple of `Installed`, the newest first. Functions take it and answer
+what came of it, an `After`; callbacks are run here and nowhere else, through `attempt`, which
+is Erlang's ``catch``: a `Throw` is a return, anything else raised is ``("EXIT", reason)``.
 """
 
 from __future__ import annotations
@@ -49,6 +49,17 @@ class Installed:
 Handlers = tuple[Installed, ...]
 
 
+class After(NamedTuple):
+    """What came of a message: the handlers there are now, and the answer for who asked.
+
+    hibernate: one of the callbacks that ran for it wants the manager to.
+    """
+
+    handlers: Handlers
+    answer: Any = None
+    hibernate: bool = False
+
+
 class Refused(NamedTuple):
     """What did not go as asked; `reason` is what Erlang puts behind ``error``."""
 
@@ -88,15 +99,16 @@ def _without(handlers: Handlers, gone: Installed) -> Handlers:
     return tuple(one for one in handlers if one is not gone)
 
 
-def _initialised(new: Installed, args: Any) -> Installed | Refused:
+def _initialised(new: Installed, args: Any) -> tuple[Installed | Refused, bool]:
+    """The handler with the state of its init, and whether that wants to hibernate."""
     value = attempt(new.handler.module.init, args)
     match value:
         case ("ok", state) | ("ok", state, "hibernate") if type(value) is tuple:
-            return replace(new, state=state)
-    return Refused(value)
+            return replace(new, state=state), len(value) == 3
+    return Refused(value), False
 
 
-def add(handlers: Handlers, new: Installed, args: Any) -> tuple[Handlers, Refused | None]:
+def add(handlers: Handlers, new: Installed, args: Any) -> After:
     """Initialise a handler and put it before all others.
 
     With a supervisor the manager is linked to it first; the link stays when the handler
@@ -104,23 +116,21 @@ def add(handlers: Handlers, new: Installed, args: Any) -> tuple[Handlers, Refuse
     """
     if new.supervisor is not None:
         link(new.supervisor)
-    installed = _initialised(new, args)
+    installed, sleepy = _initialised(new, args)
     if isinstance(installed, Refused):
-        return handlers, installed
-    return (installed, *handlers), None
+        return After(handlers, installed)
+    return After((installed, *handlers), None, sleepy)
 
 
-def delete(handlers: Handlers, wanted: Installed, argument: Any) -> tuple[Handlers, Any]:
+def delete(handlers: Handlers, wanted: Installed, argument: Any) -> After:
     """Terminate a handler and remove it; what its terminate returned, or Refused."""
     one = find(handlers, wanted)
     if one is None:
-        return handlers, Refused("module_not_found")
-    return _without(handlers, one), terminate(one, argument, "normal", "delete")
+        return After(handlers, Refused("module_not_found"))
+    return After(_without(handlers, one), terminate(one, argument, "normal", "delete"))
 
 
-def swap(
-    handlers: Handlers, old: Installed, args1: Any, new: Installed, args2: Any
-) -> tuple[Handlers, Refused | None]:
+def swap(handlers: Handlers, old: Installed, args1: Any, new: Installed, args2: Any) -> After:
     """Replace `old` by `new`, which is told what `old` returned when it was terminated (E3).
 
     `new` is added even if there is no `old`; its supervisor is the one it asks for, else
@@ -135,69 +145,83 @@ def swap(
     return add(_without(handlers, one), heir, (args2, result))
 
 
-def notify(handlers: Handlers, callback: str, message: Any) -> Handlers:
+def notify(handlers: Handlers, callback: str, message: Any) -> After:
     """Give `message` to every handler, the newest first, and keep those that stay (E1)."""
-    kept = [_handle(one, callback, message) for one in handlers]
-    return tuple(one for one in kept if one is not None)
+    sleepy = False
+    kept: list[Installed] = []
+    for one in handlers:
+        left, wants = _handle(one, callback, message)
+        sleepy = sleepy or wants
+        if left is not None:
+            kept.append(left)
+    return After(tuple(kept), None, sleepy)
 
 
-def _handle(one: Installed, callback: str, message: Any) -> Installed | None:
+def _handle(one: Installed, callback: str, message: Any) -> tuple[Installed | None, bool]:
+    """The handler that is in this place now, if any, and whether it wants to hibernate."""
     value = attempt(getattr(one.handler.module, callback), message, one.state)
     if type(value) is tuple:
         match value:
             case ("ok", state) | ("ok", state, "hibernate"):
-                return one if state is one.state else replace(one, state=state)
+                after = one if state is one.state else replace(one, state=state)
+                return after, len(value) == 3
             case ("swap_handler", args1, state, new, args2):
                 return _swap_in_place(replace(one, state=state), args1, new, args2)
     elif isinstance(value, str) and value == "remove_handler":
         terminate(one, "remove_handler", "normal", "remove")
-        return None
+        return None, False
     terminate(one, ("error", value), value, message)
-    return None
+    return None, False
 
 
-def call(handlers: Handlers, wanted: Installed, request: Any) -> tuple[Handlers, Any]:
+def call(handlers: Handlers, wanted: Installed, request: Any) -> After:
     """Have one handler answer `request`; its reply, or Refused."""
     one = find(handlers, wanted)
     if one is None:
-        return handlers, Refused("bad_module")
+        return After(handlers, Refused("bad_module"))
     value = attempt(one.handler.module.handle_call, request, one.state)
     after: Installed | None
     if type(value) is tuple:
         match value:
             case ("ok", reply, state) | ("ok", reply, state, "hibernate"):
                 after = replace(one, state=state)
-                return tuple(after if other is one else other for other in handlers), reply
+                return After(_instead(handlers, one, after), reply, len(value) == 4)
             case ("remove_handler", reply):
                 terminate(one, "remove_handler", "normal", "remove")
-                return _without(handlers, one), reply
+                return After(_without(handlers, one), reply)
             case ("swap_handler", reply, args1, state, new, args2):
-                after = _swap_in_place(replace(one, state=state), args1, new, args2)
+                after, sleepy = _swap_in_place(replace(one, state=state), args1, new, args2)
                 if after is None:
-                    return _without(handlers, one), reply
-                return tuple(after if other is one else other for other in handlers), reply
+                    return After(_without(handlers, one), reply)
+                return After(_instead(handlers, one, after), reply, sleepy)
     terminate(one, ("error", value), value, request)
-    return _without(handlers, one), Refused(value)
+    return After(_without(handlers, one), Refused(value))
 
 
-def _swap_in_place(old: Installed, args1: Any, designation: Any, args2: Any) -> Installed | None:
+def _instead(handlers: Handlers, old: Installed, new: Installed) -> Handlers:
+    return tuple(new if one is old else one for one in handlers)
+
+
+def _swap_in_place(
+    old: Installed, args1: Any, designation: Any, args2: Any
+) -> tuple[Installed | None, bool]:
     """The swap a handler asks for itself: the new one takes its place and its supervisor."""
     try:
         new = blank(designation, old.supervisor)
     except TypeError as error:
         value = "EXIT", reason_of(error)[1]
         terminate(old, ("error", value), value, "swapped")
-        return None
+        return None, False
     reason = ("swapped", new.designation, new.supervisor)
     result = terminate(old, args1, reason, "swapped")
-    installed = _initialised(new, (args2, result))
+    installed, sleepy = _initialised(new, (args2, result))
     if isinstance(installed, Refused):
         _tell(new, installed.reason, "swapped")
-        return None
-    return installed
+        return None, False
+    return installed, sleepy
 
 
-def exited(handlers: Handlers, pid: Pid, reason: Reason) -> Handlers:
+def exited(handlers: Handlers, pid: Pid, reason: Reason) -> After:
     """A linked process ended: its handlers go (E2), the others are told by handle_info."""
     for one in handlers:
         if one.supervisor is pid:

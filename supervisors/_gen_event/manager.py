@@ -27,6 +27,7 @@ class EventManager(GenServer):
     """Started by `gen_event.start` and `gen_event.start_link`."""
 
     behaviour = "gen_event"
+    has_parts = True
 
     def init(self) -> Any:
         trap_exit()
@@ -35,33 +36,34 @@ class EventManager(GenServer):
     def handle_cast(self, request: Any, handlers: Handlers) -> Any:
         match request:
             case ("notify", event):
-                return "noreply", rules.notify(handlers, "handle_event", event)
+                return _goes_on(rules.notify(handlers, "handle_event", event))
         return self.handle_info(("$gen_cast", request), handlers)
 
     def handle_call(self, request: Any, from_: From, handlers: Handlers) -> Any:
-        answer: Any = None
         match request:
             case "which_handlers":
-                answer = [one.designation for one in handlers]
+                after = rules.After(handlers, [one.designation for one in handlers])
             case ("sync_notify", event):
-                handlers = rules.notify(handlers, "handle_event", event)
+                after = rules.notify(handlers, "handle_event", event)
             case ("call", wanted, query):
-                handlers, answer = rules.call(handlers, wanted, query)
+                after = rules.call(handlers, wanted, query)
             case ("add_handler", new, args):
-                handlers, answer = rules.add(handlers, new, args)
+                after = rules.add(handlers, new, args)
             case ("delete_handler", wanted, argument):
-                handlers, answer = rules.delete(handlers, wanted, argument)
+                after = rules.delete(handlers, wanted, argument)
             case ("swap_handler", old, args1, new, args2):
-                handlers, answer = rules.swap(handlers, old, args1, new, args2)
+                after = rules.swap(handlers, old, args1, new, args2)
             case _:
                 return self.handle_info(("$gen_call", from_, request), handlers)
-        return "reply", answer, handlers
+        if after.hibernate:
+            return "reply", after.answer, after.handlers, "hibernate"
+        return "reply", after.answer, after.handlers
 
     def handle_info(self, message: Any, handlers: Handlers) -> Any:
         match message:
             case ("EXIT", pid, reason):
-                return "noreply", rules.exited(handlers, pid, reason)
-        return "noreply", rules.notify(handlers, "handle_info", message)
+                return _goes_on(rules.exited(handlers, pid, reason))
+        return _goes_on(rules.notify(handlers, "handle_info", message))
 
     def terminate(self, reason: Reason, handlers: Handlers) -> None:
         """End the handlers; who supervises one is told so and not by an EXIT (E2)."""
@@ -87,14 +89,19 @@ class EventManager(GenServer):
         replaced = tuple(_replaced(one, fn) for one in handlers)
         return self.system_get_state(replaced), replaced
 
-    def system_code_change(self, old_vsn: Any, handlers: Handlers, extra: Any) -> Any:
-        """Go over to the classes that are loaded now, migrating every handler's state.
+    def system_parts_change(self, module: Any, old_vsn: Any, handlers: Handlers, extra: Any) -> Any:
+        """Go over to the classes of handlers that are loaded now, migrating their states.
 
-        ``sys.change_code(manager, None, old_vsn, extra)`` calls `code_change` of the
-        handlers that have one, or whose class was loaded anew; if one fails, or is not
-        there where it is needed, all handlers stay what they were.
+        ``sys.change_code(manager, handler, old_vsn, extra)`` reaches every handler of that
+        class, whatever its id, and no other (OTP: system_code_change); the class may be the
+        old one or, after a reload, the new one of its name. With a module, or its name, in
+        its place it reaches the handlers whose classes are in there, with None all.
+
+        `code_change` is called of a class that was named, of one that has it, and of one
+        that was loaded anew; if one fails, or is not there where it is needed, all handlers
+        stay what they were.
         """
-        return "ok", tuple(_migrated(one, old_vsn, extra) for one in handlers)
+        return "ok", tuple(_migrated(one, module, old_vsn, extra) for one in handlers)
 
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """The state as `system_get_state` has it, each as its handler wants it shown."""
@@ -114,6 +121,12 @@ class EventManager(GenServer):
         }
 
 
+def _goes_on(after: rules.After) -> Any:
+    if after.hibernate:
+        return "noreply", after.handlers, "hibernate"
+    return "noreply", after.handlers
+
+
 def _replaced(one: Installed, fn: Callable[[Any], Any]) -> Installed:
     """The handler with the state `fn` gives it; as it was when `fn` raises (OTP: gen_event)."""
     try:
@@ -123,12 +136,24 @@ def _replaced(one: Installed, fn: Callable[[Any], Any]) -> Installed:
     return replace(one, state=state) if (handler, id) == (one.handler, one.id) else one
 
 
-def _migrated(one: Installed, old_vsn: Any, extra: Any) -> Installed:
-    loaded: type[GenEvent] = loaded_class(one.handler)
-    if loaded is one.handler and loaded.code_change is GenEvent.code_change:
-        return one
+def _migrated(one: Installed, module: Any, old_vsn: Any, extra: Any) -> Installed:
+    loaded: type[GenEvent]
+    if isinstance(module, type):
+        if _name(module) != _name(one.handler):
+            return one
+        loaded = loaded_class(one.handler) if module is one.handler else module
+    else:
+        if module is not None and one.handler.__module__ != getattr(module, "__name__", module):
+            return one
+        loaded = loaded_class(one.handler)
+        if loaded is one.handler and loaded.code_change is GenEvent.code_change:
+            return one
     answer = loaded.module.code_change(old_vsn, one.state, extra)
     match answer:
         case ("ok", state):
             return replace(one, handler=loaded, state=state)
     raise BadArg(f"{one}: code_change must return ('ok', state), returned {answer!r}")
+
+
+def _name(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__

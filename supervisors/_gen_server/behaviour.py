@@ -72,6 +72,8 @@ class GenServer:
     """The one instance the callbacks are called on."""
     behaviour: ClassVar[str] = "gen_server"
     """What `sys.get_status` says the process is."""
+    has_parts: ClassVar[bool] = False
+    """Whether what `sys.change_code` names is not this class but others, kept in the state."""
     status_details: ClassVar[tuple[str, ...]] = ()
     """What `format_status` of a behaviour built on this one adds to the keys it was given."""
 
@@ -160,6 +162,10 @@ class GenServer:
     def system_code_change(self, old_vsn: Any, state: Any, extra: Any) -> Any:
         """The `code_change` of what the behaviour keeps in its state."""
         return self.code_change(old_vsn, state, extra)
+
+    def system_parts_change(self, module: Any, old_vsn: Any, state: Any, extra: Any) -> Any:
+        """The `system_code_change` of a behaviour that `has_parts`; module: as in sys.change_code."""
+        raise AssertionError("only a behaviour that has parts is asked")
 
     @staticmethod
     def _process() -> Pid | None:

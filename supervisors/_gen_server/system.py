@@ -13,8 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .._errors import Throw, reason_of
-from .._sys.hooks import CodeChangeError, Event, SystemHooks
+from .._sys.hooks import CodeChangeError, Event, SystemHooks, migrated
 from .reporting import shown_status
 
 if TYPE_CHECKING:
@@ -61,22 +60,20 @@ class ServerHooks(SystemHooks):
 
     def change_code(self, module: Any, old_vsn: Any, extra: Any) -> None:
         before = self.module
+        if before.has_parts:
+            parts = before.system_parts_change
+            self.replace_state(migrated(lambda: parts(module, old_vsn, self.state, extra)))
+            return
         old_class = callback_class(before)
         new_class = loaded_class(old_class, module)
         self.run_module(_module_of(before, new_class))
         try:
-            answer = self.module.system_code_change(old_vsn, self.state, extra)
-        except Throw as thrown:
-            answer = thrown.value
-        except Exception as error:
-            answer = "EXIT", reason_of(error)[1]
-        match answer:
-            case ("ok", state):
-                self.replace_state(state)
-                return
-        self.run_module(before)
-        _module_of(before, old_class)
-        raise CodeChangeError(answer)
+            change = self.module.system_code_change
+            self.replace_state(migrated(lambda: change(old_vsn, self.state, extra)))
+        except CodeChangeError:
+            self.run_module(before)
+            _module_of(before, old_class)
+            raise
 
 
 def callback_class(module: GenServer) -> type:

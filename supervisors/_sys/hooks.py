@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._errors import Reason, format_reason
+from .._errors import Reason, Throw, format_reason, reason_of
 
 Event = tuple[Any, ...]
 
@@ -47,6 +47,23 @@ class CodeChangeError(Exception):
             case ("unknown_system_msg", _):
                 return "code can only be changed while the process is suspended: sys.suspend()"
         return f"code change failed: {format_reason(self.reason)}"
+
+
+def migrated(change: Callable[[], Any]) -> Any:
+    """The state that a migration answers, as ``("ok", state)``.
+
+    Raises CodeChangeError with what else it answers, or ``("EXIT", reason)``.
+    """
+    try:
+        answer = change()
+    except Throw as thrown:
+        answer = thrown.value
+    except Exception as error:
+        answer = "EXIT", reason_of(error)[1]
+    match answer:
+        case ("ok", state):
+            return state
+    raise CodeChangeError(answer)
 
 
 class SystemHooks:
