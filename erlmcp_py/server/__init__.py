@@ -16,6 +16,8 @@ from erlmcp_py.protocol.tools import CallToolResult, ToolAnnotations
 from erlmcp_py.server.context import Context
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.errors import CallEnded, ResourceNotFound, ToolError
+from erlmcp_py.server.interaction.asking import Elicit, ElicitUrl, Roots, Sample, Sampled
+from erlmcp_py.server.interaction.question import Refused
 from erlmcp_py.server.results import audio, image
 
 __all__ = [
@@ -23,12 +25,18 @@ __all__ = [
     "CallEnded",
     "CallToolResult",
     "Context",
+    "Elicit",
+    "ElicitUrl",
     "EmbeddedResource",
     "ImageContent",
     "PromptMessage",
+    "Refused",
     "ResourceContents",
     "ResourceLink",
     "ResourceNotFound",
+    "Roots",
+    "Sample",
+    "Sampled",
     "Server",
     "TextContent",
     "ToolAnnotations",
