@@ -17,6 +17,7 @@ from .._gen_server.calls import From, Waiter, reply
 from .._pid import Alias, Pid, Ref
 from .._process import CALL, Envelope, Process, info, signal_exit
 from . import signals
+from .links import Links
 from .remote import RemoteAlias, RemotePid, RemoteProcess, RemoteRef, RemoteWatches, Watcher
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Endpoint:
 
     connected: the other nodes, in the order they came. asked: our monitors of remote
     processes by number. watching: theirs of ours. services: who takes `Service` signals.
+    links: the links between our processes and theirs.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -89,6 +91,7 @@ class Endpoint:
         self.asked: dict[int, tuple[RemoteWatches, Any]] = {}
         self.watching: dict[tuple[str, int], Watcher] = {}
         self.services: dict[str, ServiceHandler] = {}
+        self.links = Links(self)
         self._numbers = count(1)
         self._pids: WeakValueDictionary[tuple[str, int, int], RemotePid] = WeakValueDictionary()
         self._names: WeakValueDictionary[tuple[str, str], RemotePid] = WeakValueDictionary()
@@ -134,6 +137,7 @@ class Endpoint:
         for pid in [*self._pids.values(), *self._names.values()]:
             if pid.node == node and isinstance(pid._process, RemoteProcess):
                 pid._process.lost()
+        self.links.lost(node)
         for hook in list(self._on_down):
             hook(node)
         self._tell("nodedown", node)
@@ -149,14 +153,18 @@ class Endpoint:
                 self._post(to, self._request(node, number, caller, body))
             case signals.Reply(number, value):
                 self._replied(number, value)
-            case signals.Exit(sender, to, reason, linked):
-                self._exit(sender, self._process(to), reason, linked)
+            case signals.Exit(sender, Pid() as to, reason, True):
+                self.links.exited(sender, to, reason)
+            case signals.Exit(sender, to, reason, _):
+                target = self._process(to)
+                if target is not None:
+                    signal_exit(target, sender, reason, linked=False)
             case signals.Link(sender, to):
-                self._link(sender, to)
-            case signals.Unlink(sender, to):
-                target, other = self._process(to), sender._process
-                if target is not None and other is not None:
-                    target.unlink_from(other)
+                self.links.linked(sender, to)
+            case signals.Unlink(number, sender, to):
+                self.links.unlinked(number, sender, to)
+            case signals.UnlinkAck(number, sender, to):
+                self.links.acknowledged(number, sender, to)
             case signals.Monitor(number, to):
                 self._monitor(node, number, self._process(to))
             case signals.Demonitor(number):
@@ -325,25 +333,6 @@ class Endpoint:
         waiter = asked[1]
         if isinstance(waiter, Waiter):
             waiter.answer(value)
-
-    def _exit(self, sender: Pid, target: Process | None, reason: Reason, linked: bool) -> None:
-        other = sender._process
-        if target is None or other is None:
-            return
-        if linked:
-            if target.links is None or other not in target.links:
-                return  # the link was removed meanwhile (P8)
-            target.unlink_from(other)
-            if target.parent is sender and target.trap_exit:
-                target.more().orphaned = True
-        signal_exit(target, sender, reason, linked=linked)
-
-    def _link(self, sender: Pid, to: Pid | str) -> None:
-        target, other = self._process(to), sender._process
-        if target is not None and target.alive and other is not None:
-            target.link_with(other)
-        elif isinstance(to, Pid):
-            self.send(sender.node, signals.Exit(to, sender, "noproc", linked=True))
 
     def _monitor(self, node: str, number: int, target: Process | None) -> None:
         if target is None:

@@ -97,15 +97,12 @@ class RemoteProcess(Remote):
         """`link` by a process of ours; without a connection it breaks at once."""
         if not self.alive:
             signal_exit(process, self.pid, "noconnection", linked=True)
-        elif process.links is None or self not in process.links:
-            process.link_with(self)
-            self.signal(signals.Link(process.pid, self.target))
+        else:
+            self.endpoint.links.link(process, self)
 
     def drop_link(self, process: Process) -> None:
         """`unlink` by a process of ours."""
-        if process.links is not None and self in process.links:
-            process.unlink_from(self)
-            self.signal(signals.Unlink(process.pid, self.target))
+        self.endpoint.links.unlink(process, self)
 
     def exited(self, process: Process, reason: Reason) -> None:
         """A process of ours that was linked to this one has ended."""

@@ -53,18 +53,28 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`sender` is linked to `to` (P5)."""
+    """`sender` is linked to `to` (P5); see `links` for what becomes of it."""
 
     sender: Pid
-    to: Pid | str
+    to: Pid
 
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    """The link is gone (P8)."""
+    """`sender` has removed the link (P8), and wants to know when that is known."""
 
+    number: int
     sender: Pid
-    to: Pid | str
+    to: Pid
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkAck:
+    """The `Unlink` of that number has arrived; ahead of all that is sent after it did."""
+
+    number: int
+    sender: Pid
+    to: Pid
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +119,16 @@ class Service:
 
 
 Signal: TypeAlias = (
-    Message | Cast | Call | Reply | Link | Unlink | Exit | Monitor | Demonitor | Down | Service
+    Message
+    | Cast
+    | Call
+    | Reply
+    | Link
+    | Unlink
+    | UnlinkAck
+    | Exit
+    | Monitor
+    | Demonitor
+    | Down
+    | Service
 )
