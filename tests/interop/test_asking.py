@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mcp import types
 import pytest
 import trio
-from mcp import StdioServerParameters, stdio_client
+from mcp import StdioServerParameters, stdio_client, types
 from mcp.client.client import Client
+from mcp.shared.exceptions import MCPError
 
 from .conftest import ROOT, Node
 
@@ -138,10 +138,11 @@ async def test_the_time_of_the_handler_does_not_run_while_the_user_thinks(connec
 
 async def test_a_client_that_cannot_be_asked_is_told_what_it_lacks(connect: Any) -> None:
     async with connect(None) as client:
-        try:
-            result = await client.call_tool("greet", {})
-        except Exception as error:
-            assert "elicitation" in str(error)
+        if client.protocol_version == "2026-07-28":
+            with pytest.raises(MCPError, match="elicitation") as caught:
+                await client.call_tool("greet", {})
+            assert caught.value.error.data == {"requiredCapabilities": {"elicitation": {}}}
         else:
+            result = await client.call_tool("greet", {})
             assert result.is_error
             assert "elicitation" in result.content[0].text
