@@ -5,11 +5,13 @@ What a user's module needs is importable from here.
 
 from erlmcp_py.protocol.content import (
     AudioContent,
+    BlobResourceContents,
     EmbeddedResource,
     ImageContent,
     ResourceContents,
     ResourceLink,
     TextContent,
+    TextResourceContents,
 )
 from erlmcp_py.protocol.prompts import PromptMessage
 from erlmcp_py.protocol.tools import CallToolResult, ToolAnnotations
@@ -22,6 +24,7 @@ from erlmcp_py.server.results import audio, image
 
 __all__ = [
     "AudioContent",
+    "BlobResourceContents",
     "CallEnded",
     "CallToolResult",
     "Context",
@@ -39,6 +42,7 @@ __all__ = [
     "Sampled",
     "Server",
     "TextContent",
+    "TextResourceContents",
     "ToolAnnotations",
     "ToolError",
     "audio",

@@ -1,0 +1,1 @@
+"""The official conformance suite against this project: fixtures, runner and gate."""
