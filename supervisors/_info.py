@@ -30,6 +30,7 @@ from ._errors import BadArg
 from ._gen_server.plain import PlainServer, shown
 from ._pid import Pid
 from ._process import STATUS_NAMES, Monitor, Process
+from ._sys.special import Special
 from ._task import TaskProcess
 
 
@@ -214,8 +215,8 @@ def _memory(process: Process, limit: int = 2000) -> int:
     elif isinstance(process, TaskProcess):
         total += 2600  # the trio task, its coroutine and cancel scope
         todo.append(process.mailbox)
-        if process.sys is not None:
-            todo.append(process.sys.get_state())
+        if process.sys is not None and not isinstance(process.sys, Special):
+            todo.append(process.sys.get_state())  # a special process alone knows its own
     seen: set[int] = set()
     while todo and len(seen) < limit:
         item = todo.pop()

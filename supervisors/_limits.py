@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 Policy = Literal["refuse", "drop_oldest", "kill"]
 
 POLICIES: Final = ("refuse", "drop_oldest", "kill")
-KERNEL_TAGS: Final = frozenset(("EXIT", "DOWN", "$reply", "$error", "timeout"))
+KERNEL_TAGS: Final = frozenset(("EXIT", "DOWN", "$reply", "$error", "timeout", "system"))
 """First elements of the messages that only the kernel sends."""
 
 

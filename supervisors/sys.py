@@ -1,7 +1,8 @@
 """System messages: look into any behaviour and steer it (SEMANTICS 1.7).
 
 They travel in a lane of their own, ahead of all mail (DESIGN 2.4), so a flooded server
-answers them too; a server that is in the middle of an async callback answers after it.
+answers them too; a server that is in the middle of an async callback answers after it. Only
+to a process that is written by hand they come as mail (`special_process`).
 All functions take a pid or a name and a timeout of 5 seconds; they raise CallExit when
 there is nobody ("noproc"), when it takes too long ("timeout") or when the process is no
 behaviour ("not_a_behaviour").
@@ -43,7 +44,7 @@ from typing import Any, Literal
 
 from ._callback import CallbackProcess
 from ._cell import cell, current_process
-from ._errors import CallExit, Reason, format_reason
+from ._errors import CallExit, Reason
 from ._gen_server.calls import ParkedCall, call, wait_for, watch
 from ._names import Name, resolve
 from ._pid import Pid
@@ -59,24 +60,17 @@ from ._sys.debug import (
     switch_on,
     tidy,
 )
-from ._sys.hooks import CodeChangeError, Event, SystemHooks
-from ._task import TaskProcess, Terminate
+from ._sys.hooks import CallbackFailed, CodeChangeError, Event, SystemHooks
+from ._sys.special import (
+    SpecialProcess,
+    SystemRequest,
+    handle_debug,
+    handle_system_msg,
+    special_process,
+)
+from ._task import TaskProcess
 
 Server = Pid | Name
-
-
-class CallbackFailed(Exception):
-    """The function given to `replace_state` raised; the state is what it was.
-
-    reason: what it raised.
-    """
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"callback failed: {format_reason(self.reason)}"
 
 
 # --- asking -----------------------------------------------------------------------------
@@ -122,7 +116,7 @@ async def _ask(
         assert isinstance(process, TaskProcess)
         waiter = ParkedCall(process)
         watch(process, waiter)
-        process.post_system(lambda: waiter.answer(_guarded(serve, process, hooks)))
+        hooks.post_system(process, lambda: waiter.answer(_guarded(serve, process, hooks)))
         answer = await wait_for(waiter, process, server, request, timeout)
         if isinstance(answer, _Raised):
             raise answer.error
@@ -268,7 +262,7 @@ async def terminate(server: Server, reason: Reason, timeout: float = 5.0) -> Non
             queue.enqueue(_Termination(process, hooks, reason))
         else:
             assert isinstance(process, TaskProcess)
-            process.mailbox.appendleft(Terminate(reason))
+            hooks.post_terminate(process, reason)
 
     await _ask(server, "terminate", timeout, serve)
 
@@ -439,11 +433,15 @@ def _print(process: Process, event: Event) -> None:
 __all__ = [
     "CallbackFailed",
     "CodeChangeError",
+    "SpecialProcess",
     "SystemHooks",
+    "SystemRequest",
     "call",
     "change_code",
     "get_state",
     "get_status",
+    "handle_debug",
+    "handle_system_msg",
     "install",
     "is_hibernating",
     "log",
@@ -452,6 +450,7 @@ __all__ = [
     "remove",
     "replace_state",
     "resume",
+    "special_process",
     "statistics",
     "suspend",
     "terminate",

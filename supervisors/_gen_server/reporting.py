@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._errors import Exit, Reason, Stack, format_reason
 from .._process import Process
@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from .behaviour import GenServer
 
 
+class Shown(Protocol):
+    """What has a say in what is shown of a process."""
+
+    @property
+    def status_details(self) -> tuple[str, ...]: ...
+
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]: ...
+
+
 def shown_status(
-    process: Process, module: GenServer, state: Any, message: Any, reason: Reason
+    process: Process, module: Shown, state: Any, message: Any, reason: Reason
 ) -> dict[str, Any]:
     """State, message, reason and log as the server's `format_status` wants them shown, and
     what its behaviour adds (`GenServer.status_details`).

@@ -12,7 +12,7 @@ from .._names import Name, resolve
 from .._pid import Pid
 from .._process import DIRTY, RUNNING
 from .._sys.hooks import SystemHooks
-from .._task import TaskProcess, Terminate
+from .._task import TaskProcess
 from .calls import ParkedCall, wait_for, watch
 
 
@@ -40,8 +40,7 @@ async def stop(server: Pid | Name, reason: Reason = "normal", timeout: float = m
         if not isinstance(process, TaskProcess) or process.sys is None:
             raise Exit("not_a_behaviour")
         watch(process, waiter)
-        process.mailbox.appendleft(Terminate(reason))
-        process.wake()
+        process.sys.post_terminate(process, reason)
         try:
             await wait_for(waiter, process, server, "terminate", timeout)
         except CallExit as exit_:

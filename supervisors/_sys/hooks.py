@@ -23,9 +23,12 @@ The kernel adds ``("exit", reason)``, and the "in" of processes that are no beha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._errors import Reason, Throw, format_reason, reason_of
+
+if TYPE_CHECKING:
+    from .._task import TaskProcess
 
 Event = tuple[Any, ...]
 
@@ -66,6 +69,20 @@ def migrated(change: Callable[[], Any]) -> Any:
     raise CodeChangeError(answer)
 
 
+class CallbackFailed(Exception):
+    """The function given to `replace_state` raised; the state is what it was.
+
+    Or a callback of a special process that was asked for its state. reason: what it raised.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"callback failed: {format_reason(self.reason)}"
+
+
 class SystemHooks:
     """What `sys` asks of a behaviour; the answers here suit one that has nothing to say."""
 
@@ -102,6 +119,17 @@ class SystemHooks:
         Raises CodeChangeError, with code and state as they were.
         """
         raise CodeChangeError(("EXIT", "undef"))
+
+    def post_system(self, process: TaskProcess, serve: Callable[[], None]) -> None:
+        """Have a task process call `serve` between two of its messages."""
+        process.post_system(serve)
+
+    def post_terminate(self, process: TaskProcess, reason: Reason) -> None:
+        """Have a task process end through its terminate callback, before all else."""
+        from .._task import Terminate
+
+        process.mailbox.appendleft(Terminate(reason))
+        process.wake()
 
     def is_hibernating(self) -> bool:
         """Whether it has put away what it can until the next message (G17)."""
