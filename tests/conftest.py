@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import schema_gate
 
 # Deadlines measure the machine, not the code: two cores shared with other work make them lie.
 settings.register_profile(
@@ -30,3 +35,26 @@ def require_program(name: str, why: str) -> str:
 def escript() -> str:
     """Erlang's script runner, for tests that compare with the real OTP."""
     return require_program("escript", "install erlang-base to compare with Erlang/OTP")
+
+
+_gate = schema_gate.Gate()
+_gate.install()
+_children = Path(tempfile.mkstemp(prefix="schema-gate-")[1])
+os.environ[schema_gate.REPORT] = str(_children)
+
+
+@pytest.fixture(autouse=True)
+def schema_gate_() -> Iterator[schema_gate.Gate]:
+    """Fails the test in which the node sent a message that its revision's schema does not allow."""
+    _gate.forget()
+    yield _gate
+    violations = _gate.take()
+    if _children.exists() and _children.stat().st_size:
+        violations.append(_children.read_text())
+        _children.write_text("")
+    assert not violations, "messages that break their schema:\n" + "\n".join(violations)
+
+
+def pytest_unconfigure() -> None:
+    """Leave no file behind."""
+    _children.unlink(missing_ok=True)

@@ -15,6 +15,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests import schema_gate
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "erlmcp_py"]
 
@@ -26,7 +28,7 @@ class Node:
         self.name = f"test-{uuid4().hex[:8]}"
         self.env = os.environ | {
             "ERLMCP__CONTROL__DIRECTORY": str(directory),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": schema_gate.PYTHONPATH,
         }
         self.log = (directory / "node.log").open("w+")
         self.process = subprocess.Popen(

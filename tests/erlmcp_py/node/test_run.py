@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import schema_gate
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -29,7 +31,10 @@ class Program:
             text=True,
             cwd=directory,
             env=os.environ
-            | {"ERLMCP__CONTROL__DIRECTORY": str(directory / "control"), "PYTHONPATH": str(ROOT)}
+            | {
+                "ERLMCP__CONTROL__DIRECTORY": str(directory / "control"),
+                "PYTHONPATH": schema_gate.PYTHONPATH,
+            }
             | env,
         )
 

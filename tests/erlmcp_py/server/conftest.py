@@ -6,11 +6,8 @@ import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 import pytest
 
@@ -20,39 +17,7 @@ from erlmcp_py.protocol.versions import LATEST, era_of
 from erlmcp_py.server import Server
 from erlmcp_py.server.process import Dispatch, ServerProcess
 from erlmcp_py.server.scope import Scope
-
-DATA = Path(__file__).parents[2] / "data" / "mcp"
-
-RESULTS = {
-    "initialize": "InitializeResult",
-    "server/discover": "DiscoverResult",
-    "ping": "EmptyResult",
-    "tools/list": "ListToolsResult",
-    "tools/call": "CallToolResult",
-    "resources/list": "ListResourcesResult",
-    "resources/templates/list": "ListResourceTemplatesResult",
-    "resources/read": "ReadResourceResult",
-    "prompts/list": "ListPromptsResult",
-    "prompts/get": "GetPromptResult",
-    "completion/complete": "CompleteResult",
-}
-NOTIFICATIONS = {
-    "notifications/progress": "ProgressNotification",
-    "notifications/message": "LoggingMessageNotification",
-}
-
-
-@cache
-def validator_of(version: str, definition: str) -> Any:
-    schema = json.loads((DATA / version / "schema.json").read_text())
-    keyword = "$defs" if "$defs" in schema else "definitions"
-    assert definition in schema[keyword], f"{version} defines no {definition}"
-    return jsonschema_rs.validator_for({**schema, "$ref": f"#/{keyword}/{definition}"})
-
-
-def assert_valid(version: str, definition: str, value: Any) -> None:
-    errors = [error.message for error in validator_of(version, definition).iter_errors(value)]
-    assert not errors, f"{definition} of {version}: {errors}\n{value}"
+from tests import schema_gate
 
 
 @dataclass
@@ -93,13 +58,7 @@ class Peer:
         )
         value: dict[str, Any] = json.loads(jsonrpc.encode(response))
         version = value.get("result", {}).get("protocolVersion", self.version)
-        if "result" in value:
-            assert_valid(version, RESULTS[method], value["result"])
-        else:
-            legacy = {"2024-11-05", "2025-03-26", "2025-06-18"}
-            assert_valid(
-                version, "JSONRPCError" if version in legacy else "JSONRPCErrorResponse", value
-            )
+        assert schema_gate.of_response(method, version, value) == []
         return value
 
     async def result(self, method: str, params: Any = None, **options: Any) -> dict[str, Any]:
@@ -127,7 +86,7 @@ class Peer:
 
     def _notified(self, notification: jsonrpc.Notification) -> None:
         value = json.loads(jsonrpc.encode(notification))
-        assert_valid(self.version, NOTIFICATIONS[value["method"]], value)
+        assert schema_gate.of_call(self.version, value) == []
         self.notifications.append(value)
 
 
