@@ -5,11 +5,12 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 RUN   := $(VENV)/.installed-run
 DEV   := $(VENV)/.installed-dev
+SUITE := $(VENV)/.installed-conformance
 ARGS  ?=
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench simulate clean
+.PHONY: help run test check fmt bench simulate conformance clean
 
 help:
 	@echo 'make run    start the node with the three examples   (ARGS="--http 127.0.0.1:9000")'
@@ -18,6 +19,7 @@ help:
 	@echo 'make fmt    format the code and mend what ruff can mend'
 	@echo 'make bench  measure, side by side with Erlang, Pykka and the official MCP SDK'
 	@echo 'make simulate  faults in random supervision trees    (N=100000 SEED=1)'
+	@echo 'make conformance  the official MCP suite            (ARGS="server-2026-07-28")'
 	@echo 'make clean  remove .venv and every cache'
 
 run: $(RUN)
@@ -45,6 +47,9 @@ SEED ?=
 simulate: $(DEV)
 	@$(BIN)/python -m supervisors.testing.simulate --total $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+conformance: $(SUITE)
+	@$(BIN)/python -m tests.conformance $(ARGS)
+
 clean:
 	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -65,3 +70,7 @@ $(RUN): pyproject.toml $(VENV)/.created
 $(DEV): pyproject.toml $(VENV)/.created
 	@$(INSTALL) '.[dev]'
 	@touch $@ $(RUN)
+
+$(SUITE): $(DEV)
+	@$(INSTALL) '.[dev,conformance]'
+	@touch $@
