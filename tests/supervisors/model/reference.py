@@ -1,71 +1,72 @@
 """A supervision tree as the rule book has it, in one thread of thought: no processes, no waiting.
 
 Written from rules V1-V16 and G8-G9, not from the kernel: a tree is nested lists, a stop is
-a recursion, a restart is a loop. What it does is kept as lines in `log`, in the order in
-which they must happen: "start ID" when an init is entered, "end ID REASON" when a process
-is gone.
+a recursion, and what a supervisor finds in its mailbox is a queue that is worked off to the
+end. What it does is kept in `record`, in the order in which it must happen:
+
+    start ID#N              an init is entered; N counts the starts of ID
+    end ID#N REASON         a process is gone
+    SUP#N CONTEXT ID REASON a report of a supervisor
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from .order import Record
+from .tree_spec import CROWDS, DYNAMIC, SIMPLE, Fork, Leaf, Node
 
 GENTLE = ("normal", "shutdown")
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """A worker. lingers: seconds its terminate takes, only if async and trapping exits.
-    init_takes: seconds its init takes, only if async.
-    """
-
-    id: str
-    asynchronous: bool = False
-    traps: bool = False
-    restart: str = "permanent"
-    shutdown: float | str = 5.0
-    significant: bool = False
-    lingers: float = 0.0
-    init_takes: float = 0.0
-
-
-@dataclass(frozen=True)
-class Fork:
-    """A supervisor; it gets all the time it needs to stop."""
-
-    id: str
-    children: tuple[Any, ...] = ()
-    strategy: str = "one_for_one"
-    intensity: int = 3
-    period: int = 2
-    auto_shutdown: str = "never"
-    restart: str = "permanent"
-    significant: bool = False
-
-
-@dataclass
+@dataclass(eq=False)
 class Child:
-    """One child of a supervisor. state: "up", "pending" or "down". dead: up in the eyes of
-    its supervisor only, for it had unlinked before it ended.
+    """One child of a supervisor.
+
+    state: "up", "pending" or "down", as its supervisor sees it. gone: the reason it ended
+    with while its supervisor has not heard of it, or never will. hung: handles nothing any
+    more. label: of its last start; key: of its last start that succeeded.
     """
 
-    spec: Leaf | Fork
+    spec: Node
     state: str = "down"
+    label: str = ""
+    key: str = ""
+    gone: str | None = None
     unlinked: bool = False
-    dead: bool = False
+    hung: bool = False
     below: Tree | None = None
 
+    @property
+    def alive(self) -> bool:
+        return self.state == "up" and self.gone is None
 
-@dataclass
+
+@dataclass(eq=False)
 class Tree:
-    """A running supervisor; children oldest first."""
+    """A running supervisor; children oldest first. inbox: what it has still to look at."""
 
     spec: Fork
+    label: str
     children: list[Child] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
+    inbox: deque[Callable[[], None]] = field(default_factory=deque)
+
+
+@dataclass
+class Ask:
+    """One administration call: what is asked about whom, and the answer: "ok" with a pid,
+    "nothing" without, "failed" when a start did, "gone" when the supervisor ended first, or
+    the word it was refused with.
+    """
+
+    verb: str
+    about: Leaf | str
+    answer: str = "gone"
 
 
 class GivesUp(Exception):
@@ -77,145 +78,247 @@ class Model:
 
     def __init__(self, spec: Fork) -> None:
         self.now = 0.0
-        self.log: list[str] = []
+        self.record = Record()
         self.inits: dict[str, deque[str]] = defaultdict(deque)
-        self.root: Child = Child(spec)
+        self.starts: Counter[str] = Counter()
+        self.strays: set[str] = set()
+        """Labels of those that live on and are nobody's children any more."""
+        self.root = Child(spec)
 
-    # --- starting and stopping (V2-V5) --------------------------------------------------
+    def end(self, child: Child, reason: str) -> None:
+        self.record.write(f"end {child.label} {reason}")
+
+    def tell(self, tree: Tree, context: str, child: Child, reason: str) -> None:
+        shown = tree.spec.template if tree.spec.strategy == SIMPLE else child.spec
+        assert shown is not None
+        self.record.write(f"{tree.label} {context} {shown.id} {reason}")
+
+    # --- starting (V2, V3) ---------------------------------------------------------------
 
     def start(self, child: Child) -> str:
-        """Run a start function: "ok", "ignore" or "fail"."""
+        """Run a start function: "ok", "ignore", or the reason it failed with."""
         spec = child.spec
-        self.log.append(f"start {spec.id}")
-        child.unlinked = child.dead = False
+        self.starts[spec.id] += 1
+        child.label = f"{spec.id}#{self.starts[spec.id]}"
+        self.record.write(f"start {child.label}")
+        child.unlinked = child.hung = False
+        child.gone = None
         if isinstance(spec, Fork):
             return self._boot(child, spec)
-        if spec.asynchronous:
+        if spec.kind != "plain":
             self.now += spec.init_takes
         planned = self.inits[spec.id]
-        what = planned.popleft() if planned else "ok"
-        if what == "ok":
-            child.state = "up"
+        outcome = planned.popleft() if planned else "ok"
+        if outcome == "ok":
+            self._is_up(child)
         else:
-            self.log.append(f"end {spec.id} " + ("normal" if what == "ignore" else "refused"))
-        return what
+            self.end(child, "normal" if outcome == "ignore" else outcome)
+        return outcome
 
     def _boot(self, child: Child, spec: Fork) -> str:
-        tree = Tree(spec, [Child(c) for c in spec.children])
+        tree = Tree(spec, child.label, [Child(c) for c in spec.children])
         if self._start_in_order(tree, list(tree.children)) is None:
             child.below = tree
-            child.state = "up"
+            self._is_up(child)
             return "ok"
         self._stop_in_reverse(tree, list(tree.children))
-        self.log.append(f"end {spec.id} failed_to_start_child")
-        return "fail"
+        self.end(child, "failed_to_start_child")
+        return "failed_to_start_child"
+
+    def _is_up(self, child: Child) -> None:
+        child.state = "up"
+        child.key = child.label
 
     def _start_in_order(self, tree: Tree, children: list[Child]) -> Child | None:
         for child in children:
             outcome = self.start(child)
-            if outcome == "fail":
-                return child
             if outcome == "ignore":
                 self._is_down(tree, child)
+            elif outcome != "ok":
+                self.tell(tree, "start_error", child, outcome)
+                return child
         return None
 
     def _is_down(self, tree: Tree, child: Child) -> None:
         child.state = "down"
         child.below = None
-        if child.spec.restart == "temporary":
+        if tree.spec.strategy in CROWDS or child.spec.restart == "temporary":
             tree.children.remove(child)
+
+    # --- stopping (V4-V6) ----------------------------------------------------------------
+
+    def _stop_all(self, tree: Tree) -> None:
+        if tree.spec.strategy not in CROWDS:
+            self._stop_in_reverse(tree, list(tree.children))
+            return
+        children = [c for c in tree.children if c.state == "up"]
+        tree.children = []
+        reasons = self._at_once([(child, lambda c=child: self._stop(c)) for child in children])
+        bad = [(c, r) for c, r in zip(children, reasons, strict=True) if not _stopped_well(c, r)]
+        with self.record.parallel() as room:
+            if tree.spec.strategy == SIMPLE:
+                for reason, count in Counter(reason for _, reason in bad).items():
+                    with self.record.branch(room):
+                        self.tell(tree, "shutdown_error", bad[0][0], f"{reason} of {count}")
+            else:
+                for child, reason in bad:
+                    with self.record.branch(room):
+                        self.tell(tree, "shutdown_error", child, reason)
+
+    def _at_once(self, work: list[tuple[Child, Callable[[], Any]]]) -> list[Any]:
+        """Side by side: all begin now, and it takes as long as the one that takes longest."""
+        begun = ended = self.now
+        results = []
+        with self.record.parallel() as room:
+            for _, do in work:
+                self.now = begun
+                with self.record.branch(room):
+                    results.append(do())
+                ended = max(ended, self.now)
+        self.now = ended
+        return results
 
     def _stop_in_reverse(self, tree: Tree, children: list[Child]) -> None:
         for child in reversed(children):
-            self._stop(child)
+            self._stop_and_tell(tree, child)
             self._is_down(tree, child)
 
-    def _stop(self, child: Child) -> None:
-        if child.state != "up" or child.dead:
-            return
-        spec = child.spec
-        if isinstance(spec, Fork):
-            assert child.below is not None
-            self._stop_in_reverse(child.below, list(child.below.children))
-            self.log.append(f"end {spec.id} shutdown")
-            return
-        reason = "killed" if spec.shutdown == "brutal_kill" else "shutdown"
-        if spec.asynchronous and spec.traps and not isinstance(spec.shutdown, str):
-            if spec.lingers > spec.shutdown:
-                reason = "killed"
-            self.now += min(spec.lingers, spec.shutdown)
-        self.log.append(f"end {spec.id} {reason}")
+    def _stop_and_tell(self, tree: Tree, child: Child) -> None:
+        if child.state == "up":
+            reason = self._stop(child)
+            if not _stopped_well(child, reason):
+                self.tell(tree, "shutdown_error", child, reason)
 
-    # --- ends of children (V7-V14, V16) --------------------------------------------------
+    def _stop(self, child: Child) -> str:
+        """End a child; the reason its supervisor sees."""
+        if child.gone is not None:
+            return "noproc" if child.unlinked else child.gone
+        if child.below is not None:
+            self._stop_all(child.below)
+            reason = "shutdown"
+        else:
+            reason, seconds = _stopping(child)
+            self.now += seconds
+        self.end(child, reason)
+        return reason
+
+    # --- ends (V7-V14, V16) --------------------------------------------------------------
 
     def worker_ends(self, child: Child, reason: str) -> None:
-        """A worker ends by itself, or by somebody who is not its supervisor."""
-        self.log.append(f"end {child.spec.id} {reason}")
-        if child.unlinked:
-            child.dead = True
-        else:
-            self._heed(child, reason)
+        """A worker ends by itself, or by somebody who is not its supervisor. Its supervisor
+        is told; `serve` lets it look."""
+        spec = child.spec
+        assert isinstance(spec, Leaf)
+        if spec.cleans or (spec.kind == "async" and reason == "shutdown"):
+            self.now += spec.lingers
+        self.end(child, reason)
+        child.gone = reason
+        if not child.unlinked:
+            self._exit(child, reason)
 
     def supervisor_is_killed(self, child: Child) -> None:
-        """Those below go as well; the order is nobody's promise."""
+        """Those below go as well, while its own supervisor sees to its replacement."""
         assert child.below is not None
-        self._is_orphaned(child.below)
-        self.log.append(f"end {child.spec.id} killed")
-        self._heed(child, "killed")
+        orphans = [c for c in child.below.children if c.alive and not c.unlinked]
+        self.strays |= {c.label for c in child.below.children if c.alive and c.unlinked}
+        begun = self.now
+        with self.record.parallel() as room:
+            for orphan in orphans:
+                self.now = begun
+                with self.record.branch(room):
+                    self._is_orphaned(orphan)
+            self.now = begun
+            with self.record.branch(room):
+                self.end(child, "killed")
+                self._exit(child, "killed")
+                self.serve()
 
-    def _is_orphaned(self, tree: Tree) -> None:
-        """The supervisor of these was killed; supervisors among them stop in order."""
-        for child in tree.children:
-            if child.state != "up" or child.dead or child.unlinked:
-                continue
-            if isinstance(child.spec, Fork):
-                assert child.below is not None
-                now = self.now
-                self._stop_in_reverse(child.below, list(child.below.children))
-                self.now = now  # while the others go on
-            self.log.append(f"end {child.spec.id} killed")
+    def _is_orphaned(self, child: Child) -> None:
+        if child.below is not None:
+            self._stop_all(child.below)
+        elif child.hung and child.spec.traps:  # type: ignore[union-attr]
+            self.strays.add(child.label)  # nobody is left to kill it
+            return
+        self.end(child, "killed")
 
-    def _heed(self, child: Child, reason: str) -> None:
-        """What the supervisor of `child` does about its end, and what follows above."""
+    def _exit(self, child: Child, reason: str) -> None:
+        child.gone = reason
         if child is self.root:
             child.state = "down"
-            return
-        holder = self.holder(child)
-        tree = holder.below
-        assert tree is not None
-        try:
-            if child.spec.restart == "permanent" or (
-                child.spec.restart == "transient" and reason not in GENTLE
-            ):
-                self._restart(tree, child)
-            else:
-                self._is_down(tree, child)
-                self._auto_shutdown(tree, child)
-        except GivesUp:
-            self._stop_in_reverse(tree, list(tree.children))
-            self.log.append(f"end {tree.spec.id} shutdown")
-            self._heed(holder, "shutdown")
-
-    def _restart(self, tree: Tree, child: Child | None) -> None:
-        while child is not None:
-            second = math.floor(self.now)
-            kept = [s for s in tree.attempts if s >= second - tree.spec.period]
-            tree.attempts = [*kept, second]
             child.below = None
-            if len(tree.attempts) > tree.spec.intensity:
-                self._is_down(tree, child)
-                raise GivesUp
-            child.state = "down"
+            return
+        tree = self.holder(child).below
+        assert tree is not None
+        label = child.label
+
+        def heed() -> None:
+            if child in tree.children and child.state == "up" and child.label == label:
+                self._heed(tree, child, reason)
+
+        tree.inbox.append(heed)
+
+    def serve(self) -> None:
+        """Let every supervisor look at what it has been told."""
+        for holder in self.all():
+            tree = holder.below
+            if tree is None or not tree.inbox:
+                continue
+            try:
+                while tree.inbox:
+                    tree.inbox.popleft()()
+            except GivesUp:
+                tree.inbox.clear()
+                self._stop_all(tree)
+                self.end(holder, "shutdown")
+                self._exit(holder, "shutdown")
+            self.serve()
+            return
+
+    def _heed(self, tree: Tree, child: Child, reason: str) -> None:
+        restarts = child.spec.restart == "permanent" or (
+            child.spec.restart == "transient" and reason not in GENTLE
+        )
+        if restarts or reason not in GENTLE:
+            self.tell(tree, "child_terminated", child, reason)
+        if restarts:
+            self._attempt(tree, child)
+        else:
+            self._is_down(tree, child)
+            self._auto_shutdown(tree, child)
+
+    def _attempt(self, tree: Tree, child: Child) -> None:
+        second = math.floor(self.now)
+        kept = [s for s in tree.attempts if s >= second - tree.spec.period]
+        tree.attempts = [*kept, second]
+        child.below = None
+        if len(tree.attempts) > tree.spec.intensity:
+            self.tell(tree, "shutdown", child, "reached_max_restart_intensity")
+            self._is_down(tree, child)
+            raise GivesUp
+        child.state = "down"
+        failed: Child | None
+        if tree.spec.strategy in CROWDS:
+            failed = self._start_in_order(tree, [child])
+            if failed is None and child in tree.children:  # it is the newest now
+                tree.children.remove(child)
+                tree.children.append(child)
+        else:
+            at = tree.children.index(child)
             group = {
-                "one_for_one": [child],
-                "one_for_all": list(tree.children),
-                "rest_for_one": tree.children[tree.children.index(child) :],
+                "one_for_one": tree.children[at : at + 1],
+                "one_for_all": tree.children[:],
+                "rest_for_one": tree.children[at:],
             }[tree.spec.strategy]
             if tree.spec.strategy != "one_for_one":
                 self._stop_in_reverse(tree, group)
-            child = self._start_in_order(tree, [c for c in group if c in tree.children])
-            if child is not None:
-                child.state = "pending"
+            failed = self._start_in_order(tree, [c for c in group if c in tree.children])
+        if failed is not None:
+            failed.state = "pending"
+            tree.inbox.append(lambda: self._try_again(tree, failed))
+
+    def _try_again(self, tree: Tree, child: Child) -> None:
+        if child in tree.children and child.state == "pending":
+            self._attempt(tree, child)
 
     def _auto_shutdown(self, tree: Tree, ended: Child) -> None:
         kind = tree.spec.auto_shutdown
@@ -227,29 +330,67 @@ class Model:
 
     # --- administration ------------------------------------------------------------------
 
+    def ask(self, holder: Child, ask: Ask) -> None:
+        """Put a call into the inbox of a supervisor; `serve` answers it."""
+        tree = holder.below
+        assert tree is not None
+
+        def answer() -> None:
+            ask.answer = getattr(self, ask.verb)(tree, ask.about)
+
+        tree.inbox.append(answer)
+
     def start_child(self, tree: Tree, spec: Leaf) -> str:
-        present = next((c for c in tree.children if c.spec.id == spec.id), None)
+        crowd = tree.spec.strategy in CROWDS
+        if tree.spec.strategy == DYNAMIC and len(tree.children) >= tree.spec.room:
+            return "max_children"
+        present = None if crowd else self._known(tree, spec.id)
         if present is not None:
             return "already_started" if present.state == "up" else "already_present"
         child = Child(spec)
         outcome = self.start(child)
-        if outcome == "ok" or (outcome == "ignore" and spec.restart != "temporary"):
+        keeps = outcome == "ignore" and not crowd and spec.restart != "temporary"
+        if outcome == "ok" or keeps:
             tree.children.append(child)
-        return outcome
+        return _answer(outcome)
 
-    def terminate_child(self, tree: Tree, child: Child) -> str:
-        self._stop(child)
+    def terminate_child(self, tree: Tree, about: str) -> str:
+        child = self._known(tree, about)
+        if child is None:  # the dead are fine for simple_one_for_one
+            dead = about not in self.strays
+            return "nothing" if tree.spec.strategy == SIMPLE and dead else "not_found"
+        self._stop_and_tell(tree, child)
         self._is_down(tree, child)
-        return "ok"
+        return "nothing"
 
-    def restart_child(self, child: Child) -> str:
-        return self.start(child) if child.state == "down" else "running"
+    def restart_child(self, tree: Tree, about: str) -> str:
+        child, refused = self._at_rest(tree, about)
+        if child is None:
+            return refused
+        outcome = self.start(child)
+        return _answer(outcome)
 
-    def delete_child(self, tree: Tree, child: Child) -> str:
-        if child.state != "down":
-            return "running"
+    def delete_child(self, tree: Tree, about: str) -> str:
+        child, refused = self._at_rest(tree, about)
+        if child is None:
+            return refused
         tree.children.remove(child)
-        return "ok"
+        return "nothing"
+
+    def _at_rest(self, tree: Tree, about: str) -> tuple[Child | None, str]:
+        if tree.spec.strategy in CROWDS:
+            return None, SIMPLE if tree.spec.strategy == SIMPLE else "not_found"
+        child = self._known(tree, about)
+        if child is None:
+            return None, "not_found"
+        refused = {"up": "running", "pending": "restarting", "down": ""}[child.state]
+        return (None if refused else child), refused
+
+    def _known(self, tree: Tree, about: str) -> Child | None:
+        """A child by what it is known by: its id, or in a crowd the process it was."""
+        crowd = tree.spec.strategy in CROWDS
+        named = (c for c in tree.children if (c.key if crowd else c.spec.id) == about)
+        return next(named, None)
 
     # --- looking --------------------------------------------------------------------------
 
@@ -261,13 +402,43 @@ class Model:
                 found += child.below.children
         return found
 
+    def find(self, id: str) -> Child | None:
+        return next((c for c in self.all() if c.spec.id == id), None)
+
     def holder(self, child: Child) -> Child:
         return next(c for c in self.all() if c.below is not None and child in c.below.children)
 
     def shape(self, child: Child | None = None) -> Any:
-        """id -> state, or the shape below a running supervisor."""
+        """Of each child its id and its state, or the shape below it if it supervises."""
         tree = (child or self.root).below
         assert tree is not None
-        return [
-            (c.spec.id, self.shape(c) if c.below is not None else c.state) for c in tree.children
-        ]
+        shown = [(c.spec.id, self._seen(tree, c)) for c in tree.children]
+        return sorted(shown, key=str) if tree.spec.strategy in CROWDS else shown
+
+    def _seen(self, tree: Tree, child: Child) -> Any:
+        return self.shape(child) if child.below is not None else child.state
+
+
+def _stopping(child: Child) -> tuple[str, float]:
+    """How a worker that is told to stop ends, and after how many seconds (V5)."""
+    spec = child.spec
+    assert isinstance(spec, Leaf)
+    reason = "killed" if spec.shutdown == "brutal_kill" else "shutdown"
+    if spec.cleans:
+        return reason, spec.lingers
+    if isinstance(spec.shutdown, str) or not spec.traps or spec.kind == "plain":
+        return reason, 0.0
+    takes = math.inf if child.hung else spec.lingers
+    return (reason, takes) if takes <= spec.shutdown else ("killed", spec.shutdown)
+
+
+def _stopped_well(child: Child, reason: str) -> bool:
+    """V6."""
+    brutal = isinstance(child.spec, Leaf) and child.spec.shutdown == "brutal_kill"
+    if reason == ("killed" if brutal else "shutdown"):
+        return True
+    return child.spec.restart != "permanent" and reason in GENTLE
+
+
+def _answer(outcome: str) -> str:
+    return {"ok": "ok", "ignore": "nothing"}.get(outcome, "failed")

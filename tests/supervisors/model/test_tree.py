@@ -1,202 +1,280 @@
 """Random trees of real processes, driven by random commands, against the reference model.
 
-Compared after every command: who was started and who ended with what, in which order, the
-answers of the administration, and the shape of the whole tree.
+Compared after every command: who was started and who ended with what, in which order as
+far as there is one, the reports of the supervisors, the answers of the administration, and
+the shape of the whole tree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
-from trio.testing import MockClock
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 import supervisors as otp
-from supervisors import SupervisorError
 
-from .reference import Child, Fork, Leaf, Model
+from .order import surprise
+from .reference import Ask, Child, Model
+from .stepper import Stepper
 from .tree import Branch, Real
+from .tree_spec import CROWDS, SIMPLE, Fork, Leaf
+from .trees import forks, ids, leaves
 
-RESTARTS = st.sampled_from(["permanent", "transient", "temporary"])
-QUARTERS = st.sampled_from([0.0, 0.0, 0.25, 2.25])
 ENDS = st.sampled_from(["normal", "shutdown", "bad", "raised", "killed"])
-INITS = st.lists(st.sampled_from(["fail", "ignore", "ok"]), min_size=1, max_size=3)
+INITS = st.lists(st.sampled_from(["bad", "ignore", "raised", "ok"]), min_size=1, max_size=3)
+VERBS = st.sampled_from(["terminate_child", "restart_child", "delete_child"])
 
 
-@st.composite
-def leaves(draw: Any, id: str, auto: str = "never") -> Leaf:
-    restart = draw(RESTARTS)
-    return Leaf(
-        id,
-        asynchronous=draw(st.booleans()),
-        traps=draw(st.booleans()),
-        restart=restart,
-        shutdown=draw(st.sampled_from([5.0, 1.0, "brutal_kill"])),
-        significant=auto != "never" and restart != "permanent" and draw(st.booleans()),
-        lingers=draw(QUARTERS),
-        init_takes=draw(QUARTERS),
-    )
+def lives(machine: Any) -> bool:
+    return machine.stepper is not None and machine.model.root.state == "up"
 
 
-@st.composite
-def forks(draw: Any, id: str = "r", depth: int = 0, outer: str = "never") -> Fork:
-    auto = draw(st.sampled_from(["never", "never", "any_significant", "all_significant"]))
-    restart = draw(RESTARTS)
-    children = tuple(
-        draw(forks(f"{id}{n}", depth + 1, auto))
-        if depth < 2 and draw(st.integers(0, 2)) == 0
-        else draw(leaves(f"{id}{n}", auto))
-        for n in range(draw(st.integers(0, 3)))
-    )
-    return Fork(
-        id,
-        children,
-        strategy=draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])),
-        intensity=draw(st.sampled_from([0, 1, 2, 6])),
-        period=draw(st.sampled_from([1, 2])),
-        auto_shutdown=auto,
-        restart=restart,
-        significant=outer != "never" and restart != "permanent" and draw(st.booleans()),
-    )
+class Trees(RuleBasedStateMachine):
+    """The model and the real tree, given the same commands.
 
+    known: the ids of everybody who was ever in the tree; `homes` has the supervisor of each.
+    """
 
-class Pair:
-    """The model and the real tree, given the same commands."""
+    known = Bundle("known")
+    stepper: Stepper | None = None
 
-    def __init__(self, data: st.DataObject, spec: Fork) -> None:
-        self.data = data
-        self.model = Model(spec)
+    @initialize(target=known, spec=forks(), seed=st.integers(0, 3))
+    def plant(self, spec: Fork, seed: int) -> Any:
         self.real = Real()
-        self.spec = spec
-        self.ordered = True
+        self.model = Model(spec)
+        self.homes = _homes(spec)
+        self.stepper = Stepper(seed, self.real.report)
+        assert self.model.start(self.model.root) == "ok"
+        self.root = self.stepper.do(Branch.start_link, self.real, spec)
+        return multiple(*ids(spec))
 
-    async def run(self) -> None:
-        otp.trap_exit()
-        self.model.now = otp.current_runtime().now()
-        expected = self.model.start(self.model.root)
-        assert expected == "ok"
-        self.root = await Branch.start_link(self.real, self.spec)
-        await self.compare()
-        for _ in range(self.data.draw(st.integers(4, 20), "commands")):
-            if self.model.root.state != "up":
-                return
-            await self.command()
-            await self.compare()
+    @precondition(lambda self: self.stepper is not None and not lives(self))
+    @rule(target=known, spec=forks(), seed=st.integers(0, 3))
+    def plant_another(self, spec: Fork, seed: int) -> Any:
+        self.teardown()
+        return self.plant(spec, seed)
 
-    async def compare(self) -> None:
-        await self.real.settle()
-        model, real = self.model.log, self.real.log
-        if self.ordered:
-            assert real == model
-        else:
-            assert sorted(real) == sorted(model)
-        model.clear()
-        real.clear()
-        self.ordered = True
-        self.model.now = otp.current_runtime().now()
+    def teardown(self) -> None:
+        if self.stepper is not None:
+            self.stepper.close()
+            self.stepper = None
+
+    # --- what happens ------------------------------------------------------------------------
+
+    @precondition(lives)
+    @rule(seconds=st.sampled_from([0.25, 1.0, 2.75]))
+    def time_passes(self, seconds: float) -> None:
+        self.stepper.do(trio.sleep, seconds)
+
+    @precondition(lives)
+    @rule(id=known, outcomes=INITS)
+    def the_next_starts_come_to(self, id: str, outcomes: list[str]) -> None:
+        child = self.model.find(id)
+        if child is not None and isinstance(child.spec, Leaf):
+            self.model.inits[id].extend(outcomes)
+            self.real.inits[id].extend(outcomes)
+
+    @precondition(lives)
+    @rule(id=known, reason=ENDS)
+    def a_worker_ends(self, id: str, reason: str) -> None:
+        child = self.worker(id)
+        if child is None:
+            return
+        self.perform([self.order(child, reason)])
+        if reason == "killed" or not child.hung:
+            self.model.worker_ends(child, reason)
+            self.model.serve()
+
+    @precondition(lives)
+    @rule(id=known)
+    def a_worker_hangs(self, id: str) -> None:
+        child = self.worker(id)
+        if child is not None and child.spec.kind != "plain":  # type: ignore[union-attr]
+            self.perform([self.order(child, "hang")])
+            child.hung = True
+
+    @precondition(lives)
+    @rule(id=known)
+    def a_worker_unlinks(self, id: str) -> None:
+        child = self.worker(id)
+        if child is not None and not child.hung:
+            self.perform([self.order(child, "unlink")])
+            child.unlinked = True
+
+    @precondition(lives)
+    @rule(id=known)
+    def a_supervisor_is_killed(self, id: str) -> None:
+        child = self.model.find(id)
+        if child is not None and child.below is not None:
+            self.perform([self.order(child, "killed")])
+            self.model.supervisor_is_killed(child)
+
+    # --- administration ----------------------------------------------------------------------
+
+    @precondition(lives)
+    @rule(target=known, near=known, number=st.integers(0, 4), like=leaves(auto="any_significant"))
+    def a_child_is_started(self, near: str, number: int, like: Leaf) -> Any:
+        holder = self.holder(near)
+        if holder is None:
+            return multiple()
+        leaf = self.fitting(holder, number, like)
+        self.homes[leaf.id] = holder.spec.id
+        self.at_once(holder, [Ask("start_child", leaf)])
+        return leaf.id
+
+    @precondition(lives)
+    @rule(id=known, verb=VERBS)
+    def a_child_is_administered(self, id: str, verb: str) -> None:
+        holder = self.holder(self.homes.get(id, ""))
+        if holder is not None and id != holder.spec.id:
+            self.at_once(holder, [Ask(verb, self.address(holder, id))])
+
+    @precondition(lives)
+    @rule(
+        near=known,
+        events=st.lists(
+            st.tuples(st.just("killed") | VERBS, st.integers(0, 3)), min_size=2, max_size=5
+        ),
+    )
+    def much_is_in_the_mailbox(self, near: str, events: list[tuple[str, int]]) -> None:
+        """Ends of children and calls that the supervisor finds side by side."""
+        holder = self.holder(near)
+        if holder is None or holder.below is None or not holder.below.children:
+            return
+        children = list(holder.below.children)
+        mail: list[Ask | Child] = []
+        for what, index in events:
+            child = children[index % len(children)]
+            if what != "killed":
+                mail.append(Ask(what, self.address(holder, child.spec.id)))
+            elif isinstance(child.spec, Leaf) and child.spec.kind == "plain" and child.alive:
+                mail.append(child)
+        self.at_once(holder, mail)
+
+    # --- what must be ------------------------------------------------------------------------
+
+    @invariant()
+    def the_same(self) -> None:
+        if self.stepper is None:
+            return
+        self.stepper.do(self.real.settle)
+        lines, self.real.lines = self.real.lines, []
+        wrong = surprise(self.model.record.flush(), lines)
+        assert wrong is None, f"{wrong}; all of it: {lines}"
+        self.model.now = self.stepper.do(_now)
         up = self.model.root.state == "up"
         assert otp.is_alive(self.root) == up
         if up:
-            assert await self.real.shape(self.root) == self.model.shape()
+            assert self.stepper.do(self.shape) == self.model.shape()
 
-    async def command(self) -> None:
-        children = self.model.all()
-        # The root is drawn last and rarely: its end is the end of the example.
-        child = self.data.draw(st.sampled_from([*children[1:] * 3, children[0]]), "child")
-        commands = ["wait", "init"]
-        if child is not self.model.root:
-            commands += ["terminate", "restart", "delete"]
-        if child.below is not None:
-            commands += ["start", "kill"]
-        elif child.state == "up" and not child.dead:
-            commands += ["end", "end", "end", "unlink"]
-        command = self.data.draw(st.sampled_from(commands), "command")
-        await getattr(self, command)(child)
+    # --- the two of them ---------------------------------------------------------------------
 
-    # --- commands --------------------------------------------------------------------------
+    def worker(self, id: str) -> Child | None:
+        child = self.model.find(id)
+        return child if child is not None and isinstance(child.spec, Leaf) and child.alive else None
 
-    async def wait(self, _child: Child) -> None:
+    def holder(self, near: str) -> Child | None:
+        """The supervisor with this id, or that of the child with this id."""
+        child = self.model.find(near)
+        if child is not None and child.below is None:
+            child = self.model.holder(child)
+        return child if child is not None and child.alive else None
 
-        await trio.sleep(self.data.draw(st.sampled_from([0.25, 1.0, 2.75]), "seconds"))
+    def address(self, holder: Child, id: str) -> str:
+        """How its supervisor knows a child: by id, or by the process that it was last."""
+        assert isinstance(holder.spec, Fork)
+        if holder.spec.strategy not in CROWDS:
+            return id
+        child = self.model.find(id)
+        return f"{id}#{self.model.starts[id]}" if child is None else child.key
 
-    async def init(self, child: Child) -> None:
-        """Say what the next starts of a worker come to."""
-        if isinstance(child.spec, Leaf):
-            outcomes = self.data.draw(INITS, "inits")
-            self.model.inits[child.spec.id].extend(outcomes)
-            self.real.inits[child.spec.id].extend(outcomes)
-
-    async def end(self, child: Child) -> None:
-        reason = self.data.draw(ENDS, "reason")
-        pid = self.real.pids[child.spec.id]
-        if reason == "killed":
-            otp.exit_signal(pid, "kill")
+    def fitting(self, holder: Child, number: int, like: Leaf) -> Leaf:
+        """A worker that this supervisor may have."""
+        fork = holder.spec
+        assert isinstance(fork, Fork)
+        if fork.strategy in CROWDS:
+            number = sum(home == fork.id for home in self.homes.values())
+            id = f"{fork.id}.{number}"
         else:
-            otp.cast(pid, reason)
-        assert isinstance(child.spec, Leaf)
-        if child.spec.asynchronous and reason == "shutdown":
-            self.model.now += child.spec.lingers  # its own terminate, before it is gone
-        self.model.worker_ends(child, reason)
+            id = f"{fork.id}{number}"
+        if fork.template is not None:
+            own = fork.template
+            significant, restart, shutdown = own.significant, own.restart, own.shutdown
+            return replace(like, id=id, restart=restart, shutdown=shutdown, significant=significant)
+        return replace(like, id=id, significant=like.significant and fork.auto_shutdown != "never")
 
-    async def unlink(self, child: Child) -> None:
-        otp.cast(self.real.pids[child.spec.id], "unlink")
-        child.unlinked = True
+    def order(self, child: Child, what: str) -> Callable[[], object]:
+        pid = self.real.pids[child.label]
+        if what == "killed":
+            return lambda: otp.exit_signal(pid, "kill")
+        return lambda: otp.send(pid, what)
 
-    async def kill(self, child: Child) -> None:
-        self.ordered = False
-        otp.exit_signal(self.real.pids[child.spec.id], "kill")
-        self.model.supervisor_is_killed(child)
+    def at_once(self, holder: Child, mail: list[Ask | Child]) -> None:
+        """Let children end and callers ask, in this order, before the supervisor looks."""
+        asked = [ask for ask in mail if isinstance(ask, Ask)]
+        steps: list[Callable[[], object]] = []
+        for item in mail:
+            if isinstance(item, Ask):
+                steps.append(self.request(holder, item))
+                self.model.ask(holder, item)
+            elif item.alive:
+                steps.append(self.order(item, "killed"))
+                self.model.worker_ends(item, "killed")
+        answers = self.perform(steps)
+        self.model.serve()
+        assert answers == [ask.answer for ask in asked], asked
 
-    async def start(self, child: Child) -> None:
-        assert child.below is not None
-        auto = child.below.spec.auto_shutdown
-        ids = [f"{child.spec.id}{n}" for n in range(5)]
-        leaf = self.data.draw(st.sampled_from(ids).flatmap(lambda name: leaves(name, auto)))
-        expected = self.model.start_child(child.below, leaf)
-        pid = self.real.pids[child.spec.id]
-        try:
-            started = await otp.start_child(pid, self.real.spec(leaf))
-            answer = "ignore" if started is None else "ok"
-        except SupervisorError as refused:
-            reason = refused.reason
-            tag = reason[0] if isinstance(reason, tuple) else reason
-            answer = "fail" if tag == "refused" else tag
-        assert answer == expected
+    def request(self, holder: Child, ask: Ask) -> Callable[[], object]:
+        supervisor = self.real.pids[holder.label]
+        fork = holder.spec
+        assert isinstance(fork, Fork)
+        about: Any = ask.about
+        if isinstance(about, Leaf):
+            about = [about] if fork.strategy == SIMPLE else self.real.spec(about)
+        elif fork.strategy in CROWDS:
+            about = self.real.pids[about]
+        return lambda: otp.send_request(supervisor, (ask.verb, about))
 
-    async def administer(self, child: Child, verb: Any, expected: str) -> None:
-        holder = self.real.pids[self.holder.spec.id]
-        try:
-            done = await verb(holder, child.spec.id)
-            answer = "ignore" if verb is otp.restart_child and done is None else "ok"
-        except SupervisorError as refused:
-            answer = "running" if refused.reason in ("running", "restarting") else "fail"
-        assert answer == expected
+    def perform(self, steps: list[Callable[[], object]]) -> list[str]:
+        """Do these without a pause; the answers to those that are requests."""
 
-    async def terminate(self, child: Child) -> None:
-        self.holder = self.model.holder(child)
-        assert self.holder.below is not None
-        expected = self.model.terminate_child(self.holder.below, child)
-        await self.administer(child, otp.terminate_child, expected)
+        async def all_of_them() -> list[str]:
+            done = [step() for step in steps]
+            return await self.real.answers([r for r in done if isinstance(r, otp.RequestId)])
 
-    async def restart(self, child: Child) -> None:
-        self.holder = self.model.holder(child)
-        expected = self.model.restart_child(child)
-        await self.administer(child, otp.restart_child, expected)
+        answers: list[str] = self.stepper.do(all_of_them)  # type: ignore[union-attr]
+        return answers
 
-    async def delete(self, child: Child) -> None:
-        self.holder = self.model.holder(child)
-        assert self.holder.below is not None
-        expected = self.model.delete_child(self.holder.below, child)
-        await self.administer(child, otp.delete_child, expected)
+    async def shape(self) -> Any:
+        return await self.real.shape(self.root, self.model.root.spec)
 
 
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(data=st.data(), spec=forks())
-def test_random_trees_live_as_the_rules_say(data: st.DataObject, spec: Fork) -> None:
-    otp.run(Pair(data, spec).run, clock=MockClock(autojump_threshold=0))
+async def _now() -> float:
+    return otp.current_runtime().now()
+
+
+def _homes(fork: Fork) -> dict[str, str]:
+    """The id of the supervisor of everybody in a tree; the root is its own."""
+    homes = {fork.id: fork.id}
+    for child in fork.children:
+        if isinstance(child, Fork):
+            homes |= _homes(child)
+        homes[child.id] = fork.id
+    return homes
+
+
+TestTrees = Trees.TestCase
+TestTrees.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
