@@ -29,7 +29,7 @@ from ._callback import CallbackProcess
 from ._errors import BadArg
 from ._gen_server.plain import PlainServer, shown
 from ._pid import Pid
-from ._process import STATUS_NAMES, Monitor, Process
+from ._process import STATUS_NAMES, Monitor, Process, Remote
 from ._sys.special import Special
 from ._task import TaskProcess
 
@@ -186,7 +186,8 @@ def process_info(pid: Pid, item: str | Sequence[str] | None = None) -> Any:
     item: nothing for a `ProcessInfo`; a name of `ITEMS` for that value alone, a list of
     them for a dict. Beside the fields of `ProcessInfo` there are messages (a copy of the
     mailbox), dictionary, suspending, current_stacktrace, current_function and
-    current_location (of a task process: where it waits). Raises BadArg for an unknown one.
+    current_location (of a task process: where it waits). Raises BadArg for an unknown one,
+    and for a process of another node, as Erlang does: ask there.
     """
     wanted = () if item is None else (item,) if isinstance(item, str) else item
     for name in wanted:
@@ -195,6 +196,8 @@ def process_info(pid: Pid, item: str | Sequence[str] | None = None) -> Any:
     process = pid._process
     if process is None:
         return None
+    if isinstance(process, Remote):
+        raise BadArg(f"process_info(): {pid} lives on another node; ask there")
     if item is None:
         return ProcessInfo(*[ITEMS[name](process) for name in _FIELDS])
     if isinstance(item, str):

@@ -315,6 +315,10 @@ class Remote(Process):
         """``exit/2`` by a process of ours."""
         raise AssertionError("the distribution says what to do")
 
+    def system(self, waiter: Watch | None, request: tuple[Any, ...]) -> None:
+        """A request of `sys`; the waiter, which watches this process, gets the answer."""
+        raise AssertionError("the distribution says what to do")
+
 
 def signal_exit(target: Process, sender: Pid, reason: Reason, *, linked: bool) -> None:
     """Deliver one exit signal (rule P4 and the matrix below it).

@@ -16,6 +16,7 @@ from .._errors import Reason
 from .._gen_server.calls import From, Waiter, reply
 from .._pid import Alias, Pid, Ref
 from .._process import CALL, Envelope, Process, info, signal_exit
+from .._sys.requests import arrived
 from . import signals
 from .links import Links
 from .remote import RemoteAlias, RemotePid, RemoteProcess, RemoteRef, RemoteWatches, Watcher
@@ -151,6 +152,11 @@ class Endpoint:
                 self._post(to, body)
             case signals.Call(number, caller, to, body):
                 self._post(to, self._request(node, number, caller, body))
+            case signals.System(number, to, request):
+                target = self._process(to)
+                if target is not None:  # otherwise the monitor of that number says so
+                    waiter = None if number is None else Caller(self, node, number)
+                    arrived(target, request, waiter)
             case signals.Reply(number, value):
                 self._replied(number, value)
             case signals.Exit(sender, Pid() as to, reason, True):

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._gen_server.calls import Waiter
 from .._pid import Alias, Pid, Ref, intern_pid
-from .._process import INFO, WAITING, Envelope, Extras, Monitor, Process, Remote, Watch, signal_exit
+from .._process import INFO, WAITING, Envelope, Extras, Process, Remote, Watch, signal_exit
 from . import signals
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ class RemoteProcess(Remote):
         """``exit/2`` by a process of ours."""
         self.signal(signals.Exit(sender, self.target, reason, linked=False))
 
+    def system(self, waiter: Watch | None, request: tuple[Any, ...]) -> None:
+        """A request of `sys`; the waiter, which watches this process, gets the answer."""
+        self.signal(signals.System(self.watches.numbers.get(waiter), self.target, request))
+
     def lost(self) -> None:
         """The connection to its node is gone: links and monitors end (1.11, S31)."""
         links, self.links = self.links, {}
@@ -157,7 +162,7 @@ class RemoteWatches(dict[Any, Watch]):
     def fire_all(self) -> None:
         """The connection is gone: monitors say noconnection, calls exit with nodedown."""
         for key, watch in list(self.items()):
-            lost = "noconnection" if isinstance(watch, Monitor) else self.process.exit_reason
+            lost = self.process.exit_reason if isinstance(watch, Waiter) else "noconnection"
             self.fire(key, lost)
 
 

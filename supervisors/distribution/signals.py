@@ -44,8 +44,17 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class System:
+    """A system message (1.7): a request of `sys`, number None when nobody waits for a reply."""
+
+    number: int | None
+    to: Pid | str
+    request: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to the call of that number."""
+    """The answer to the call or system message of that number."""
 
     number: int
     value: Any
@@ -122,6 +131,7 @@ Signal: TypeAlias = (
     Message
     | Cast
     | Call
+    | System
     | Reply
     | Link
     | Unlink
