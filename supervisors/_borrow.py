@@ -23,6 +23,8 @@ from typing import Any, Final
 import trio
 from outcome import Error, Value
 
+from ._cell import cell
+
 try:
     from trio._core._run import GLOBAL_RUN_CONTEXT as _CONTEXT
     from trio._core._run import Task as _Task
@@ -54,6 +56,9 @@ def first_step(task: trio.lowlevel.Task, coro: Coroutine[Any, Any, Any]) -> None
     borrowed._abort_func = None  # a running task is not there to be cancelled
     previous = context.task
     context.task = task
+    step = cell.step
+    if step is None:
+        cell.step = previous
     go_on: Callable[[Any], Any] = coro.send
     value: Any = None
     try:
@@ -64,10 +69,12 @@ def first_step(task: trio.lowlevel.Task, coro: Coroutine[Any, Any, Any]) -> None
             value = TypeError(f"{trap!r} was awaited, which is nothing of trio's")
     except BaseException:
         context.task = previous
+        cell.step = step
         borrowed._abort_func = parked
         borrowed._attempt_delivery_of_any_pending_cancel()
         raise
     context.task = previous
+    cell.step = step
     if trap is _Checkpoint:
         trio.lowlevel.reschedule(task)
     else:

@@ -5,31 +5,147 @@ dispatches it (DESIGN 2.2), so "the current process" changes several million tim
 second and must cost one attribute store. Task processes keep theirs in a context
 variable, which trio carries across every suspension for them; the cell overrides it only
 while a plain callback runs, and a plain callback never suspends.
+
+WHY a budget in slices: a turn ends by count, so that runs can be repeated, and by time, so
+that heavy callbacks hold nobody up. The clock costs as much as a third of a call. So who
+runs decrements `budget`, and only when that slice is used up does `look` read the clock and
+cut the next one, small at first and larger as long as slices are quick.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from trio.lowlevel import current_task
 
 if TYPE_CHECKING:
+    import trio
+
     from ._process import Process
     from ._runtime import Runtime
     from ._task import TaskProcess
 
-BUDGET = 2000
-"""Reductions (messages handled or calls made) between two checkpoints: rule P17."""
+BUDGET: Final = 2000
+"""Reductions (messages handled or calls made) of one turn of the loop: rule P17."""
+TURN: Final = 0.001
+"""Seconds after which whoever runs lets others run, however few reductions it has made."""
+GRACE: Final = 16
+"""Reductions for each task that is woken in a turn whose budget others have used up; also
+the first slice of a task that has not been seen to run."""
+FIRST: Final = 4
+"""Reductions before the first look at the clock."""
+CHUNK: Final = 512
+"""Reductions at most between two looks."""
+GROWTH: Final = 8
+"""How much larger the slice is that follows a quick one."""
+QUICK: Final = 0.000_1
+"""Seconds: a slice that took less was quick."""
+SLOW: Final = 0.000_5
+"""Seconds: after a slice that took more, each reduction is timed."""
 
 
 class Cell:
-    """The mutable heart of the dispatcher; there is exactly one, in the trio thread."""
+    """The mutable heart of the dispatcher; there is exactly one, in the trio thread.
 
-    __slots__ = ("budget", "current", "depth")
+    current: the process whose plain callback runs. depth: servers entered inside each other
+    by `_borrow`. step: the task that trio runs, while a borrowed one stands in for it.
+    budget: reductions before the next look. clock: trio's, so that virtual time decides
+    in tests.
+    """
+
+    __slots__ = (
+        "_grace",
+        "_left",
+        "_looked",
+        "_points",
+        "_since",
+        "_slice",
+        "_task",
+        "_used",
+        "budget",
+        "clock",
+        "current",
+        "depth",
+        "step",
+    )
 
     def __init__(self) -> None:
         self.current: Process | None = None
-        self.budget: int = BUDGET
         self.depth = 0
+        self.step: trio.lowlevel.Task | None = None
+        self.clock: Callable[[], float] = perf_counter
+        self._task = 0
+        self._points = self._used = 0
+        self._looked = self._since = 0.0
+        self.budget = self._slice = FIRST
+        self._left = BUDGET - FIRST
+        self._grace = BUDGET
+
+    def refill(self) -> None:
+        """A turn begins, of the task that runs now, and with it a new budget."""
+        self.budget = self._slice = self._used = FIRST
+        self._left = BUDGET - FIRST
+        self._grace = BUDGET
+        task = self.step or current_task()
+        self._task = id(task)  # nothing here keeps a task alive
+        self._points = getattr(task, "_schedule_points", 0)
+        self._looked = self._since = self.clock()
+
+    def unused(self) -> int:
+        """Reductions that are left of this turn."""
+        return self.budget + self._left
+
+    def look(self) -> bool:
+        """Cut the next slice; False when whoever runs now has to let others run.
+
+        That is, when it has run for `TURN` seconds, or the budget is used up and so is the
+        `GRACE` of those who come too late: who only wants to take a message and wait again
+        does not stand in line behind those who never wait.
+        """
+        now = self.clock()
+        task = self.step or current_task()
+        # How often trio has run the task: both together mean one uninterrupted run of it.
+        # Not public; without it a run would last for as long as no other task is seen.
+        points = getattr(task, "_schedule_points", 0)
+        left = self._left + self.budget
+        self.budget = 0
+        if fresh := id(task) != self._task or points != self._points:
+            self._task, self._points, self._since = id(task), points, now
+            self._used = 0
+            self._slice = GRACE
+        elif now - self._since > TURN:
+            self._left = left
+            self._used = BUDGET
+            return False
+        elif now - self._looked < QUICK:
+            self._slice = min(GROWTH * self._slice, CHUNK)
+        elif now - self._looked > SLOW:
+            self._slice = 1
+        self._looked = now
+        if left > 0:
+            granted = min(self._slice, left)
+        elif fresh and self._grace > 0:
+            granted = GRACE
+            self._grace -= GRACE
+            left = GRACE
+        else:
+            self._left = left
+            return False
+        self.budget = granted
+        self._left = left - granted
+        self._used += granted
+        return True
+
+    def one_at_a_time(self) -> None:
+        """What comes next is of unknown weight: have the clock looked at after one more."""
+        self._slice = 1
+
+    def greedy(self) -> bool:
+        """Whether the run that was just refused has had a large part of the turn itself."""
+        return self._used >= BUDGET // 2
 
 
 cell = Cell()

@@ -8,7 +8,6 @@ Erlang node halts.
 from __future__ import annotations
 
 import gc
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Token
@@ -18,15 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import trio
 
-from ._cell import BUDGET, active_runtime, cell, task_process
+from ._cell import active_runtime, cell, task_process
 from ._errors import Exit
 from ._pid import Pid
 from ._process import Process, signal_exit
 from ._reports import Reports, Subscriber
+from ._scheduler import Scheduler
 from ._timers import Timers
 
 if TYPE_CHECKING:
-    from ._callback import CallbackProcess
     from .distribution.endpoint import Endpoint
 
 T = TypeVar("T")
@@ -51,11 +50,12 @@ class Runtime:
         self.names: dict[str, Pid] = {}
         self.reports = Reports()
         self.timers = Timers()
-        self.queue: deque[CallbackProcess] = deque()
+        self.scheduler = Scheduler()
+        self.queue = self.scheduler.queue
+        self.enqueue = self.scheduler.enqueue
+        self.next_turn = self.scheduler.next_turn
         self.exit_stop: Callable[[], None] | None = None
         self._ids = 0
-        self._parked = False
-        self._scheduler: trio.lowlevel.Task | None = None
         self._nursery_manager: Any = None
         self._nursery: trio.Nursery | None = None
         self._endpoint: Endpoint | None = None
@@ -70,7 +70,8 @@ class Runtime:
         nursery = await self._nursery_manager.__aenter__()
         self._nursery = nursery
         self._token = active_runtime.set(self)
-        nursery.start_soon(self._schedule, name="supervisors scheduler")
+        cell.clock = trio.lowlevel.current_clock().current_time
+        nursery.start_soon(self.scheduler.run, name="supervisors scheduler")
         nursery.start_soon(self.timers.run, name="supervisors timers")
         return self
 
@@ -138,33 +139,6 @@ class Runtime:
         self._ids += 1
         return Pid(self.node, self._ids, self.serial)
 
-    def enqueue(self, process: CallbackProcess) -> None:
-        """Put a callback process with mail into the run queue; wake the scheduler once."""
-        self.queue.append(process)
-        if self._parked:
-            self._parked = False
-            assert self._scheduler is not None
-            trio.lowlevel.reschedule(self._scheduler)
-
-    async def _schedule(self) -> None:
-        """Run callback processes, each for at most what is left of the budget (P17)."""
-        self._scheduler = trio.lowlevel.current_task()
-        queue = self.queue
-        while True:
-            while queue:
-                process = queue.popleft()
-                process.queued = False
-                process.drain()
-                if cell.budget <= 0:
-                    await trio.lowlevel.checkpoint()
-                    cell.budget = BUDGET
-            self._parked = True
-            try:
-                await trio.lowlevel.wait_task_rescheduled(_abort)
-            finally:
-                self._parked = False
-            cell.budget = BUDGET
-
     # --- what everybody may ask ---------------------------------------------------------
 
     def now(self) -> float:
@@ -185,10 +159,6 @@ class Runtime:
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Get every report from now on: see `supervisors.Report`; answers how to stop."""
         return self.reports.subscribe(subscriber)
-
-
-def _abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
 
 
 def run(

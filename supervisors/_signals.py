@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import trio
 
-from ._cell import BUDGET, cell, current_process, current_runtime, require_process
+from ._cell import current_process, current_runtime, require_process
 from ._errors import BadArg, NoProc, Reason, SelfExit
 from ._flush import take_back
 from ._names import Name, resolve
@@ -274,4 +274,3 @@ def _post_to(runtime: Runtime, dest: Dest, message: Any) -> None:
 async def yield_() -> None:
     """Let others run: a checkpoint, in the middle of long work (P17)."""
     await trio.lowlevel.checkpoint()
-    cell.budget = BUDGET

@@ -20,7 +20,6 @@ from outcome import Error, Value
 
 from ._borrow import AVAILABLE, DEPTH
 from ._cell import (
-    BUDGET,
     cell,
     current_process,
     current_runtime,
@@ -310,9 +309,8 @@ class TaskProcess(Process):
         `trio.TooSlowError` after `timeout` seconds; a system request starts them anew (G7).
         """
         cell.budget -= 1
-        if cell.budget <= 0 or self.status == EXITING:
-            await trio.lowlevel.checkpoint()
-            cell.budget = BUDGET
+        if (cell.budget <= 0 and not cell.look()) or self.status == EXITING:
+            await self.runtime.next_turn()
         deadline = math.inf if timeout == math.inf else trio.current_time() + timeout
         while True:
             while self.system:
@@ -354,9 +352,8 @@ class TaskProcess(Process):
 
     async def receive(self, match: Match | None, timeout: float) -> Any:
         cell.budget -= 1
-        if cell.budget <= 0 or self.status == EXITING:
-            await trio.lowlevel.checkpoint()
-            cell.budget = BUDGET
+        if (cell.budget <= 0 and not cell.look()) or self.status == EXITING:
+            await self.runtime.next_turn()
         mailbox = self.mailbox
         deadline = math.inf if timeout == math.inf else trio.current_time() + timeout
         seen = 0

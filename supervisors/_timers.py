@@ -90,11 +90,8 @@ class Timers:
     async def _sleep_until(self, deadline: float) -> None:
         with trio.CancelScope(deadline=deadline):
             self._parked = True
-            try:
-                await trio.lowlevel.wait_task_rescheduled(_abort)
-            finally:
-                self._parked = False
+            await trio.lowlevel.wait_task_rescheduled(self._aborted)
 
-
-def _abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-    return trio.lowlevel.Abort.SUCCEEDED
+    def _aborted(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self._parked = False  # trio wakes it; nobody else may
+        return trio.lowlevel.Abort.SUCCEEDED

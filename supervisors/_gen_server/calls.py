@@ -13,7 +13,7 @@ from typing import Any
 import trio
 from outcome import Error, Value
 
-from .._cell import BUDGET, cell, current_process, require_process, task_process
+from .._cell import cell, current_process, require_process, task_process
 from .._errors import CallExit, Reason
 from .._names import Name, resolve
 from .._pid import Pid
@@ -181,9 +181,11 @@ async def _call_slowly(process: Process, server: Pid | Name, request: Any, timeo
     caller = current_process()
     if process is caller:
         raise CallExit("calling_self", server, request, timeout)
-    if cell.budget <= 0 or (caller is not None and caller.status == EXITING):
+    cell.budget -= 1
+    if cell.budget <= 0 and not cell.look():
+        await process.runtime.next_turn()
+    elif caller is not None and caller.status == EXITING:
         await trio.lowlevel.checkpoint()
-        cell.budget = BUDGET
     if not process.alive:
         raise CallExit(_end_reason(process), server, request, timeout)
     from_ = From()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from .._callback import CallbackProcess
-from .._cell import BUDGET, cell, current_runtime, require_process, task_process
+from .._cell import cell, current_runtime, require_process, task_process
 from .._errors import Ignore, Reason, StartError, Throw, is_normal, reason_of
 from .._names import Name, claim, free_to_start
 from .._pid import Pid
@@ -47,15 +47,6 @@ from .system import ServerHooks
 
 if TYPE_CHECKING:
     from .behaviour import GenServer
-
-CHUNK: Final = 512
-"""Messages handled at most between two looks at the clock, which take from one upwards."""
-FAST: Final = 0.001
-"""Seconds: a chunk that took less is followed by a larger one."""
-SLOW: Final = 0.005
-"""Seconds: after a chunk that took more each message is timed."""
-TURN: Final = 0.010
-"""Seconds after which a server lets others run, however few messages it has handled (P17)."""
 
 CAST: Final = 3
 """The kind of an envelope that a traced cast is put into, so that it is concluded in full."""
@@ -170,7 +161,7 @@ class PlainServer(CallbackProcess, ServerHooks):
         extras = self.extras
         if extras is not None and (extras.debug is not None or extras.hibernate_after is not None):
             return False
-        if status == RUNNABLE and self.queue_length() < cell.budget:
+        if status == RUNNABLE and self.queue_length() < cell.unused():
             self.drain()
             status = self.status
         if status == WAITING:
@@ -187,19 +178,24 @@ class PlainServer(CallbackProcess, ServerHooks):
         state = self.state
         handle_cast = self.module.handle_cast
         message: Any = None
-        left = budget = cell.budget
-        chunk, late = 1, False
-        began = since = perf_counter()
+        handled = paid = 0
+        quota = 1  # nothing is known yet of how heavy the messages are
         try:
-            while left > 0 and self.status == RUNNING and not late:
+            while self.status == RUNNING:
                 batch = self.take_batch()
                 if batch is None:
                     break
-                turn: Iterable[Any] = islice(batch, min(left, chunk))
+                if handled:
+                    if handled == 1:
+                        cell.one_at_a_time()
+                    if (cell.budget <= 0 or handled == 1) and not cell.look():
+                        break
+                    quota = cell.budget
+                turn: Iterable[Any] = islice(batch, quota)
                 if self.extras is not None and (debug := debug_of(self)) is not None:
                     turn = self._traced(turn, debug)
                 for message in turn:
-                    left -= 1
+                    handled += 1
                     if type(message) is Envelope:
                         self.state = state
                         self.open(message)
@@ -221,21 +217,16 @@ class PlainServer(CallbackProcess, ServerHooks):
                         break
                     state = self.state
                 self.state = state
-                now = perf_counter()
-                if now - since < FAST:
-                    chunk = min(4 * chunk, CHUNK)
-                elif now - since > SLOW:
-                    chunk = 1
-                since = now
-                late = now - began > TURN
+                cell.budget -= handled - paid
+                paid = handled
         except BaseException as error:
             self.state = state
             self.crash(error, message)
             if not isinstance(error, Exception):
                 raise
         finally:
-            self.messages_in += budget - left
-            cell.budget = 0 if late else left
+            self.messages_in += handled
+            cell.budget -= handled - paid
             cell.current = previous
         if self.status != EXITED:
             self.settle()
@@ -473,9 +464,8 @@ async def start_plain(
 ) -> Pid:
     """Start a server of plain callbacks: init runs here and now, as the new process."""
     cell.budget -= 1
-    if cell.budget <= 0:
-        await trio.lowlevel.checkpoint()
-        cell.budget = BUDGET
+    if cell.budget <= 0 and not cell.look():
+        await current_runtime().next_turn()
     parent = cell.current or task_process.get()
     if parent is not None:
         runtime = parent.runtime

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from supervisors import (
     GenServer,
@@ -22,13 +22,15 @@ from supervisors import (
 
 
 class Slow(GenServer):
-    """Holds the loop for real; how often others ran meanwhile is in its state."""
+    """Holds the loop; how often others ran meanwhile is in its state."""
 
     def init(self) -> Any:
         return "ok", []
 
     def handle_cast(self, beats: list[int], seen: list[int]) -> Any:
-        time.sleep(0.012)
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(0.012)
         return "noreply", [*seen, len(beats)]
 
 
