@@ -105,8 +105,8 @@ def admit(
 ) -> bool:
     """Whether a message may enter; does what the policy says when the mailbox is full.
 
-    drop_oldest: takes the oldest message that may go out of the mailbox and answers it,
-    None if there is none.
+    drop_oldest: takes the oldest message that may go out of the mailbox and answers it; None
+    too if there is none.
     """
     length = process.queue_length()
     if length == 0:
@@ -131,7 +131,7 @@ def admit(
         return False
     if bound.policy == "drop_oldest":
         oldest = drop_oldest()
-        if oldest is not None:
+        if process.queue_length() < length:  # the message that went may have been None
             refuse(process, oldest)
             return True
     refuse(process, message)

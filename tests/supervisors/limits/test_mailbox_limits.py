@@ -97,6 +97,19 @@ def test_drop_oldest(as_process, server):
     as_process(main)
 
 
+def test_none_makes_room_like_any_message(as_process, server):
+    async def main():
+        pid = await server.start(3, "drop_oldest")
+        await rest()
+        post = cast if server is Plain else send  # what lies bare in its kind of mailbox
+        for message in (None, 1, 2, 3):
+            post(pid, message)
+        await rest()
+        assert await sys.get_state(pid) == [1, 2, 3]
+
+    as_process(main)
+
+
 def test_kill(as_process, server):
     async def main():
         pid = await server.start(3, "kill")
