@@ -2,7 +2,8 @@
 
 The kernel's tables are read as they are: names, links and monitors have two ends that must
 agree, mail must not lie before a process that waits for mail, and a supervisor that rests
-must know exactly its children. What ought to be there is told by the ledger (`world`).
+must know exactly its children. What ought to be there is told by the ledger (`world`), and
+each of the `subjects` has checks of its own.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from ..._gen_server.calls import ParkedCall
 from ..._pid import Pid
 from ..._process import EXITED, RUNNABLE, RUNNING, Monitor, Process
 from ..._runtime import Runtime
-from ..._supervisor.plan import RESTARTING
-from ..._supervisor.process import SupervisorProcess
 from ..._task import TaskProcess
+from .subjects import SUBJECTS
 from .world import World
 
 
@@ -28,10 +28,9 @@ def check(runtime: Runtime, world: World) -> Iterator[str]:
     for process in list(runtime.table.values()):
         yield from _record(runtime, process)
         yield from _mail(process)
-    yield from _calls(runtime, world)
-    yield from _downs(world)
     world.bury()
-    yield from _family(world)
+    for subject in SUBJECTS:
+        yield from subject.check(world)
     yield from world.violations
     world.violations.clear()
 
@@ -113,105 +112,3 @@ def _mail(process: Process) -> Iterator[str]:
         and process.waiting_for is None
     ):
         yield f"{process.pid} waits for mail before {waits} messages"
-
-
-def _calls(runtime: Runtime, world: World) -> Iterator[str]:
-    now = runtime.now()
-    for token, call in list(world.calls.items()):
-        if call.caller._process is None or not call.caller._process.alive:
-            del world.calls[token]  # the caller went first
-        elif call.server.status == EXITED:
-            yield f"{call.caller} still waits for {call.server.pid}, which has ended"
-        elif call.deadline < now:
-            yield f"{call.caller} waits for {call.server.pid} past its time limit"
-
-
-def _rests(pid: Pid) -> bool:
-    """Whether a live process waits for mail, has none, and is not suspended."""
-    process = pid._process
-    if process is None or not process.alive:
-        return False
-    if process.extras is not None and process.extras.suspended:
-        return False
-    if isinstance(process, TaskProcess):
-        if process.behaviour is not None:
-            return process.at_rest and process.borrowed is None
-        return process.waiting_task is not None
-    return True
-
-
-def _downs(world: World) -> Iterator[str]:
-    for ref, (watcher, target) in list(world.watches.items()):
-        if watcher._process is None or not watcher._process.alive:
-            del world.watches[ref]
-        elif target._process is None and _rests(watcher):
-            yield f"{watcher} got no DOWN of {target}, which is gone"
-
-
-def _family(world: World) -> Iterator[str]:
-    """Supervisors and children agree; orphans end; nobody is there twice."""
-    seen: dict[tuple[Pid, str], Pid] = {}
-    known = {pid: _children(pid) for pid in world.budgets if _at_rest(pid)}
-    for pid, (id, parent) in world.births.items():
-        process = pid._process
-        if process is None or not process.alive:
-            continue
-        if parent._process is None:
-            if pid not in world.unlinked and _rests(pid):
-                yield f"{id} {pid} is an orphan: its supervisor {parent} is gone"
-            continue
-        if "." in id and not id.endswith("x"):
-            twin = seen.setdefault((parent, id), pid)
-            if twin is not pid:
-                yield f"{id} runs twice under {parent}: as {twin} and as {pid}"
-        children = known.get(parent)
-        if children is not None and children.get(pid) != id:
-            yield f"{id} {pid} runs, and its supervisor {parent} does not know it"
-    for supervisor, children in known.items():
-        budget = world.budgets[supervisor]
-        if budget.exceeded and supervisor not in world.gave_up:
-            yield f"{supervisor} restarts more often than its budget allows"
-        for pid, id in children.items():
-            if pid._process is None and pid not in world.unlinked:
-                yield f"{supervisor} believes in its child {id} {pid}, which is gone"
-        yield from _missing(world, supervisor)
-
-
-def _at_rest(pid: Pid) -> bool:
-    process = pid._process
-    return (
-        isinstance(process, TaskProcess)
-        and process.at_rest
-        and process.alive
-        and not process.mailbox
-    )
-
-
-def _children(supervisor: Pid) -> dict[Pid, str]:
-    machine = _process(supervisor).machine
-    pattern = getattr(getattr(machine, "spec", None), "id", None)
-    return {
-        child.pid: str(child.id if pattern is None else pattern)
-        for child in machine.which_children()
-        if isinstance(child.pid, Pid)
-    }
-
-
-def _process(supervisor: Pid) -> SupervisorProcess:
-    record = supervisor._process
-    assert isinstance(record, TaskProcess)
-    assert isinstance(record.sys, SupervisorProcess)
-    return record.sys
-
-
-def _missing(world: World, supervisor: Pid) -> Iterator[str]:
-    """Children that should run under a supervisor at rest, and do not."""
-    for child in _process(supervisor).machine.which_children():
-        if child.pid == RESTARTING:
-            yield f"{supervisor} has forgotten to try the restart of {child.id} again"
-        elif (
-            child.pid is None
-            and world.nodes[str(child.id)].restart == "permanent"
-            and (supervisor, child.id) not in world.absent
-        ):
-            yield f"{supervisor} has lost its permanent child {child.id}"

@@ -1,154 +1,57 @@
-"""What a simulation does, as data: a tree of processes and a list of faults, from one seed.
+"""Drawing a plan from a seed: a random tree of processes and a list of random faults.
 
 Everything random is drawn here. Playing a plan draws nothing but the order of tasks, from
-the same seed, so a plan is the whole of a run: its repr is a program (`as_program`), and a
-smaller plan that still fails is a smaller program (`shrink`).
+the same seed. What kinds of processes and faults there are stands in `subjects`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from dataclasses import replace
 
-from ..._supervisor.spec import AutoShutdown, Restart, Shutdown, Strategy
+from ..._supervisor.spec import AutoShutdown, Restart, Strategy
+from .subjects import FAULTS, WORKERS
+from .subjects.manners import ACTORS
+from .tree import Branch, Fault, Node, Plan, Worker, walk
 
-Kind = Literal["plain", "async", "task"]
-
-REASONS: Final = ("normal", "shutdown", ("shutdown", "done"), "bad", "kill")
-"""Exit reasons that a fault picks from by number."""
-
-INITS: Final = ("fail", "error", "raise", "ignore", "slow", "exit")
-"""What a child's next start can come to instead of success."""
-
-ADMIN: Final = ("start", "terminate", "restart", "delete", "which", "count", "spec")
-
-WEIGHTS: Final[dict[str, int]] = {
-    "kill": 14,
-    "exit": 10,
-    "raise": 8,
-    "throw": 2,
-    "stop": 4,
-    "bad_return": 2,
-    "init": 10,
-    "linger": 5,
-    "hang": 6,
-    "unlink": 1,
-    "link": 4,
-    "monitor": 8,
-    "spawn": 4,
-    "timer": 4,
-    "timeout": 3,
-    "flood": 8,
-    "calls": 14,
-    "suspend": 4,
-    "admin": 12,
-    "stray": 3,
-    "jump": 6,
-}
-"""The kinds of faults and how often each is drawn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A leaf. kind: plain callbacks, async callbacks, or a hand-written task process."""
-
-    id: str
-    kind: Kind = "plain"
-    named: bool = False
-    traps: bool = False
-    restart: Restart = "permanent"
-    shutdown: Shutdown = 5.0
-    significant: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """A supervisor. A simple_one_for_one one has its pattern as the only child and starts
-    `dynamic` of it.
-    """
-
-    id: str
-    children: tuple[Worker | Branch, ...] = ()
-    strategy: Strategy = "one_for_one"
-    intensity: int = 5
-    period: int = 5
-    auto_shutdown: AutoShutdown = "never"
-    dynamic: int = 0
-    named: bool = False
-    restart: Restart = "permanent"
-    shutdown: Shutdown = 600.0
-    significant: bool = False
-
-
-Node: TypeAlias = Worker | Branch
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong, and the pause after it.
-
-    kind: a key of `WEIGHTS`. target, other: ids in the tree. number: picks among the
-    processes of that id, or is a count or a choice, as the kind has it. seconds: of
-    slowness. pause: seconds of virtual time until the next fault.
-    """
-
-    kind: str
-    target: str = ""
-    other: str = ""
-    number: int = 0
-    seconds: float = 0.0
-    pause: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One simulation. seed: of the order of tasks."""
-
-    seed: int
-    tree: Branch
-    faults: tuple[Fault, ...]
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it."""
-    yield node
-    if isinstance(node, Branch):
-        for child in node.children:
-            yield from walk(child)
+__all__ = ["Branch", "Fault", "Plan", "Worker", "as_program", "make_plan", "walk"]
 
 
 def make_plan(seed: int, faults: int) -> Plan:
     """The plan of a seed: a random tree and so many random faults."""
     draw = random.Random(seed)
     tree = _branch(draw, "root", depth=0)
-    ids = [node.id for node in walk(tree)]
-    # The root is hit less often than the rest: its end starts everything anew.
-    weights = [1 if id == "root" else 6 for id in ids]
-    kinds, frequencies = zip(*WEIGHTS.items(), strict=True)
+    nodes = list(walk(tree))
+    targets = {kind: [n for n in nodes if fault.hits(n)] for kind, fault in FAULTS.items()}
+    others = {
+        kind: [n for n in nodes if fault.other(n)]
+        for kind, fault in FAULTS.items()
+        if fault.other is not None
+    }
+    kinds = [kind for kind in FAULTS if targets[kind] and others.get(kind, nodes)]
+    frequencies = [FAULTS[kind].weight for kind in kinds]
     return Plan(
         seed,
         tree,
         tuple(
-            _fault(draw, kind, *draw.choices(ids, weights, k=2))
+            _fault(draw, kind, _pick(draw, targets[kind]), _pick(draw, others.get(kind, [])))
             for kind in draw.choices(kinds, frequencies, k=faults)
         ),
     )
+
+
+def _pick(draw: random.Random, nodes: list[Node]) -> str:
+    """The root is hit less often than the rest: its end starts everything anew."""
+    if not nodes:
+        return ""
+    return draw.choices(nodes, [1 if node.id == "root" else 6 for node in nodes])[0].id
 
 
 def _fault(draw: random.Random, kind: str, target: str, other: str) -> Fault:
     pause = 0.0 if draw.random() < 0.6 else round(draw.expovariate(0.7), 3)
     if kind == "jump":
         pause = round(draw.uniform(1, 40), 3)
-    return Fault(
-        kind,
-        target,
-        other if kind in ("link", "monitor") else "",
-        draw.randrange(1, 40),
-        round(draw.uniform(0.01, 8), 3),
-        pause,
-    )
+    return Fault(kind, target, other, draw.randrange(1, 40), round(draw.uniform(0.01, 8), 3), pause)
 
 
 def _branch(draw: random.Random, id: str, depth: int) -> Branch:
@@ -157,12 +60,14 @@ def _branch(draw: random.Random, id: str, depth: int) -> Branch:
         if depth
         else ("one_for_one", "one_for_all", "rest_for_one")
     )
+    if depth and strategy == "one_for_one" and draw.random() < 0.5:
+        return _elixirs(draw, id)
     auto: AutoShutdown = draw.choice(
         ("never", "never", "never", "any_significant", "all_significant")
     )
     children: tuple[Node, ...]
     if strategy == "simple_one_for_one":
-        children = (_worker(draw, f"{id}.x", auto, dynamic=True),)
+        children = (_pattern(draw, f"{id}.x", auto),)
     else:
         children = tuple(
             _branch(draw, f"{id}.{n}", depth + 1)
@@ -184,16 +89,51 @@ def _branch(draw: random.Random, id: str, depth: int) -> Branch:
     )
 
 
-def _worker(draw: random.Random, id: str, auto: AutoShutdown, *, dynamic: bool = False) -> Worker:
+def _elixirs(draw: random.Random, id: str) -> Branch:
+    """A DynamicSupervisor or a PartitionSupervisor."""
+    partition = draw.random() < 0.4
+    children: tuple[Worker, ...]
+    if partition:
+        copy = replace(_worker(draw, id, "never"), named=False)
+        children = tuple(replace(copy, id=f"{id}.{n}") for n in range(draw.randrange(1, 4)))
+    else:
+        patterns = range(draw.randrange(1, 4))
+        children = tuple(_pattern(draw, f"{id}.{n}x", "never") for n in patterns)
+    return Branch(
+        id,
+        children,
+        intensity=draw.choice((0, 1, 5, 20, 20)),
+        period=draw.choice((1, 2, 5)),
+        dynamic=0 if partition else draw.randrange(1, 6),
+        named=partition or draw.random() < 0.5,
+        restart=draw.choice(("permanent", "permanent", "transient", "temporary")),
+        shutdown=draw.choice((600.0, 600.0, 2.0, "brutal_kill")),
+        behaviour="partition" if partition else "dynamic",
+        max_children=0 if partition else draw.choice((0, 2, 4, 6)),
+    )
+
+
+def _pattern(draw: random.Random, id: str, auto: AutoShutdown) -> Worker:
+    """A worker of which there may be many: without a name, known by its pid alone."""
+    return replace(_worker(draw, id, auto), named=False, backoff=0.0, budget=None)
+
+
+def _worker(draw: random.Random, id: str, auto: AutoShutdown) -> Worker:
     restart: Restart = draw.choice(("permanent", "permanent", "transient", "temporary"))
+    kind = draw.choices(list(WORKERS), [worker.weight for worker in WORKERS.values()])[0]
+    bounded = kind in ACTORS and draw.random() < 0.15
     return Worker(
         id,
-        kind=draw.choice(("plain", "plain", "async", "async", "task")),
-        named=not dynamic and draw.random() < 0.5,
+        kind=kind,
+        named=draw.random() < 0.5,
         traps=draw.random() < 0.4,
         restart=restart,
         shutdown=draw.choice((5.0, 1.0, 0.0, 600.0, "brutal_kill")),
         significant=auto != "never" and restart != "permanent" and draw.random() < 0.3,
+        limit=draw.choice((3, 8, 20)) if bounded else 0,
+        policy=draw.choice(("refuse", "drop_oldest", "kill")) if bounded else "refuse",
+        backoff=draw.choice((0.5, 2.0)) if draw.random() < 0.15 else 0.0,
+        budget=draw.choice(((1, 2), (3, 5))) if draw.random() < 0.1 else None,
     )
 
 

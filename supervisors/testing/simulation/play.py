@@ -26,9 +26,9 @@ from ..._supervisor import administration
 from ..._supervisor.errors import SupervisorError
 from ..._task import receive
 from .._run import run
-from .faults import inject
 from .invariants import at_floor, check
-from .plan import Branch, Fault, Plan, walk
+from .subjects import inject
+from .tree import Branch, Fault, Plan, walk
 from .world import World
 
 STOP_LIMIT = 100_000.0
@@ -120,13 +120,16 @@ class _Driver:
         await self._fill(self.tree)
 
     async def _fill(self, branch: Branch) -> None:
-        """Start the first children of simple_one_for_one supervisors."""
+        """Start the first children of supervisors whose children are patterns."""
         for node in walk(branch):
             if isinstance(node, Branch) and node.dynamic:
+                simple = node.strategy == "simple_one_for_one"
                 for pid in self.world.living(node.id):
-                    for _ in range(node.dynamic):
+                    for number in range(node.dynamic):
+                        pattern = node.children[number % len(node.children)]
+                        spec = () if simple else self.world.spec(pattern)
                         try:
-                            await administration.start_child(pid, ())
+                            await administration.start_child(pid, spec)
                         except (SupervisorError, CallExit):
                             break  # what a fault has ordered before
 

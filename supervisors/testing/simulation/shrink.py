@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .plan import Branch, Fault, Node, Plan, Worker, walk
 from .play import play
+from .tree import Branch, Fault, Node, Plan, Worker, walk
 
 
 def shrink(plan: Plan, *, attempts: int = 3000) -> Plan:
@@ -70,8 +70,9 @@ def _pruned(node: Node, id: str) -> Node:
     if isinstance(node, Worker):
         return node
     children = tuple(_pruned(child, id) for child in node.children if child.id != id)
-    if node.strategy == "simple_one_for_one" and not children:
-        return replace(node, children=(), strategy="one_for_one", dynamic=0)
+    if node.children and not children:
+        # Neither a pattern nor a copy is left: an ordinary supervisor of nobody.
+        return replace(node, children=(), strategy="one_for_one", dynamic=0, behaviour="supervisor")
     return replace(node, children=children)
 
 
@@ -92,7 +93,10 @@ def _plainer_nodes(node: Node) -> Iterator[Node]:
     """The node with one field as it is by default."""
     default: Node = Worker(node.id) if isinstance(node, Worker) else Branch(node.id)
     fields = ["named", "restart", "shutdown", "significant"]
-    fields += ["kind", "traps"] if isinstance(node, Worker) else ["auto_shutdown", "period"]
+    if isinstance(node, Worker):
+        fields += ["kind", "traps", "limit", "backoff", "budget"]
+    else:
+        fields += ["auto_shutdown", "period", "max_children"]
     for name in fields:
         value = getattr(default, name)
         if getattr(node, name) != value:

@@ -1,63 +1,35 @@
 """The ledger of a simulation: who was started by whom, who heard what, who waits for whom.
 
-Workers, callers and the report subscriber write into it; `invariants` reads it. It knows
-what ought to be true without asking the kernel.
+Workers, clients and the report subscriber write into it; the subjects' checks read it. It
+knows what ought to be true without asking the kernel.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict, deque
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..._cell import current_runtime
-from ..._errors import Ignore, format_reason, is_normal
+from ..._errors import Ignore, format_reason
 from ..._pid import Pid, Ref
 from ..._process import Process
 from ..._reports import CrashReport, Report, SupervisorReport
 from ..._signals import is_alive
 from ..._signals import self as own_pid
-from ..._supervisor.behaviour import Supervisor
+from ..._supervisor.pacing import Backoff
+from ..._supervisor.pacing import Budget as OwnBudget
 from ..._supervisor.spec import ChildSpec, SupFlags
-from . import actors
-from .actors import Actor, start_worker
-from .plan import Branch, Node, Worker
+from ..._task import TaskProcess, spawn
+from .subjects import WORKERS, restarts
+from .subjects.manners import Actor, Boom
+from .subjects.restarts import LONGEST, Budget, Pause
+from .subjects.supervisors import start_branch
+from .tree import Branch, Node, Worker
 
-SLACK = 1000.0
-"""Seconds that may lie between a failed restart and its next attempt, in the ledger's eyes:
-a supervisor may be busy stopping slow children in between."""
-
-
-class Budget:
-    """The restarts of one supervisor, as its reports tell them (rule V9)."""
-
-    __slots__ = ("attempts", "exceeded", "failures", "flags")
-
-    def __init__(self, flags: SupFlags) -> None:
-        self.flags = flags
-        self.attempts: deque[int] = deque()
-        self.failures: deque[float] = deque()
-        self.exceeded = False
-
-    def crashed(self, now: float) -> None:
-        """A child ended that has to be restarted: an attempt, now."""
-        second = math.floor(now)
-        while self.attempts and self.attempts[0] < second - self.flags.period:
-            self.attempts.popleft()
-        self.attempts.append(second)
-        if len(self.attempts) > self.flags.intensity:
-            self.exceeded = True
-
-    def failed(self, now: float) -> None:
-        """A start failed: another attempt follows, some time later."""
-        while self.failures and self.failures[0] < now - SLACK:
-            self.failures.popleft()
-        self.failures.append(now)
-
-    def may_give_up(self) -> bool:
-        """Whether there can have been more attempts than are allowed."""
-        return len(self.attempts) + len(self.failures) > self.flags.intensity
+B = TypeVar("B")
 
 
 @dataclass(slots=True)
@@ -74,21 +46,30 @@ class World:
     """What is known in one simulation.
 
     births: pid -> (id, supervisor) of every process started by a supervisor and not yet
-    seen dead. by_id: the same by id. absent: (supervisor, id) of children that are rightly
-    not running. violations: what was found wrong.
+    seen dead. by_id: the same by id. shapes: the node of each supervisor. absent:
+    (supervisor, id) of children that are rightly not running. sent, heard: of each sender
+    of numbers, to whom and how far. hired: who works on behalf of
+    faults. violations: what was found wrong.
     """
 
     tree: Branch
     births: dict[Pid, tuple[str, Pid]] = field(default_factory=dict)
     by_id: dict[str, list[Pid]] = field(default_factory=lambda: defaultdict(list))
     nodes: dict[str, Node] = field(default_factory=dict)
+    shapes: dict[Pid, Branch] = field(default_factory=dict)
     absent: set[tuple[Pid, str]] = field(default_factory=set)
     unlinked: set[Pid] = field(default_factory=set)
     inits: dict[str, tuple[str, float]] = field(default_factory=dict)
     budgets: dict[Pid, Budget] = field(default_factory=dict)
+    own_budgets: dict[tuple[Pid, str], Budget] = field(default_factory=dict)
+    pauses: dict[tuple[Pid, str], Pause] = field(default_factory=dict)
     gave_up: set[Pid] = field(default_factory=set)
+    sent: dict[int, tuple[Pid, int]] = field(default_factory=dict)
+    heard: dict[int, int] = field(default_factory=dict)
     calls: dict[int, Call] = field(default_factory=dict)
-    watches: dict[Ref, tuple[Pid, Pid]] = field(default_factory=dict)
+    watches: dict[Ref, tuple[Pid, Pid, str]] = field(default_factory=dict)
+    hired: list[Pid] = field(default_factory=list)
+    books: dict[type, Any] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     serial: int = 0
 
@@ -105,11 +86,46 @@ class World:
         """Note a violation that was seen while it happened."""
         self.violations.append(what)
 
+    def book(self, kind: type[B]) -> B:
+        """The part of the ledger that one subject keeps for itself."""
+        found: B | None = self.books.get(kind)
+        if found is None:
+            found = self.books[kind] = kind()
+        return found
+
+    # --- those who work on behalf of faults -----------------------------------------------
+
+    def hire(self, fn: Callable[..., Awaitable[object]], *args: Any) -> Pid:
+        """Spawn a client, which the fault "interrupt" may kill."""
+        pid = spawn(fn, *args, label=getattr(fn, "__name__", "client").strip("_"))
+        self.hired.append(pid)
+        return pid
+
+    def clients(self) -> list[Pid]:
+        """The clients that live."""
+        self.hired = [pid for pid in self.hired if is_alive(pid)]
+        return self.hired
+
+    @contextmanager
+    def calling(self, server: Process, timeout: float) -> Iterator[None]:
+        """While open, the calling process waits for `server`, for so many seconds at most."""
+        token = self.number()
+        self.calls[token] = Call(own_pid(), server, self.now() + timeout)
+        try:
+            yield
+        finally:
+            self.calls.pop(token, None)
+
     # --- starting -----------------------------------------------------------------------
+
+    def name_of(self, node: Node) -> str | None:
+        """The name it is registered under."""
+        return node.id if node.named else None
 
     def spec(self, node: Node) -> ChildSpec:
         """The child specification of a node."""
         self.nodes[node.id] = node
+        backoff, budget = (node.backoff, node.budget) if isinstance(node, Worker) else (0.0, None)
         return ChildSpec(
             id=node.id,
             start=(self.start, (node,)),
@@ -117,17 +133,19 @@ class World:
             shutdown=node.shutdown,
             type="supervisor" if isinstance(node, Branch) else "worker",
             significant=node.significant,
+            backoff=Backoff(backoff, 2.0, backoff * LONGEST, 0.0) if backoff else None,
+            budget=None if budget is None else OwnBudget(*budget),
         )
 
     async def start(self, node: Node) -> Pid:
         """The start function of every child: starts it and enters it in the ledger."""
         parent = own_pid()
+        restarts.comes_back(self, parent, node.id)
         try:
             if isinstance(node, Worker):
-                pid = await start_worker(self, node, parent)
+                pid = await WORKERS[node.kind].start(self, node, parent)
             else:
-                name = node.id if node.named else None
-                pid = await SimulatedBranch.start_link(self, node, name=name)
+                pid = await start_branch(self, node)
         except Ignore:
             self.absent.add((parent, node.id))
             raise
@@ -142,6 +160,11 @@ class World:
         self.births[pid] = id, parent
         self.by_id[id].append(pid)
 
+    def open_books(self, supervisor: Pid, node: Branch, flags: SupFlags) -> None:
+        """A supervisor begins."""
+        self.budgets[supervisor] = Budget(flags.intensity, flags.period)
+        self.shapes[supervisor] = node
+
     def next_init(self, id: str) -> tuple[str, float]:
         """How the next start of a worker goes, as a fault has ordered."""
         return self.inits.pop(id, ("ok", 0.0))
@@ -150,68 +173,71 @@ class World:
         """The live processes with an id, oldest first."""
         return [pid for pid in self.by_id.get(id, ()) if is_alive(pid)]
 
+    def one_of(self, id: str, number: int) -> Pid | None:
+        """One of the live processes with an id."""
+        living = self.living(id)
+        return living[number % len(living)] if living else None
+
+    def rests(self, pid: Pid) -> bool:
+        """Whether a live process waits for mail, has none, and is not suspended."""
+        process = pid._process
+        if process is None or not process.alive:
+            return False
+        if process.extras is not None and process.extras.suspended:
+            return False
+        if isinstance(process, TaskProcess):
+            if process.behaviour is not None:
+                return process.at_rest and process.borrowed is None
+            return process.waiting_task is not None
+        return True
+
     def bury(self) -> None:
         """Forget those whose processes are gone."""
-        gone = [pid for pid in self.births if pid._process is None]
-        for pid in gone:
+        for pid in [pid for pid in self.births if pid._process is None]:
             id, _ = self.births.pop(pid)
             self.by_id[id].remove(pid)
+        for pid in [pid for pid in self.budgets if pid._process is None]:
+            del self.budgets[pid], self.shapes[pid]
             self.gave_up.discard(pid)
-            if self.budgets.pop(pid, None) is not None:
-                self.absent = {entry for entry in self.absent if entry[0] is not pid}
+            self.absent = {entry for entry in self.absent if entry[0] is not pid}
+            restarts.forget(self, pid)
 
     # --- hearing ------------------------------------------------------------------------
 
     def hears(self, actor: Actor, sender: int, number: int) -> None:
-        """Numbers of one sender come in order and without a gap (rule P1)."""
-        expected = actor.heard.get(sender, 0) + 1
-        if number != expected:
+        """Numbers of one sender come in order and, but for limits, without a gap (P1)."""
+        before = actor.heard.get(sender, 0)
+        if number != before + 1 and (number <= before or not actor.node.limit):
             self.accuse(
                 f"{actor.node.id} heard number {number} of sender {sender} "
-                f"where number {expected} was due"
+                f"where number {before + 1} was due"
             )
-        actor.heard[sender] = number
+        actor.heard[sender] = self.heard[sender] = number
 
-    def watching(self, watcher: Pid, ref: Ref, target: Pid) -> None:
+    def watching(self, watcher: Pid, ref: Ref, target: Pid, tag: str) -> None:
         """A worker has set up a monitor."""
-        self.watches[ref] = watcher, target
+        self.watches[ref] = watcher, target, tag
 
-    def saw_down(self, watcher: Pid, ref: Ref, target: Pid) -> None:
-        """Exactly one DOWN for a monitor, and not of the living (rule P9)."""
-        if self.watches.pop(ref, None) is None:
+    def saw_down(self, watcher: Pid, ref: Ref, target: Pid, tag: str) -> None:
+        """Exactly one DOWN for a monitor, with its tag, and not of the living (P9, P10)."""
+        known = self.watches.pop(ref, None)
+        if known is None:
             self.accuse(f"{watcher} got a second DOWN of {target}")
+        elif known[2] != tag:
+            self.accuse(f"{watcher} got a DOWN of {target} with the tag {tag!r}")
         elif target._process is not None:
             self.accuse(f"{watcher} got a DOWN of {target}, which lives")
 
     def report(self, report: Report) -> None:
-        """Keep the books on restarts; a subscriber of the runtime."""
+        """Keep the books; a subscriber of the runtime."""
         if isinstance(report, CrashReport) and report.kind != "exit":
-            if not report.initial_call.startswith(actors.__name__ + ":"):
+            if not _was_ordered(report.reason):
                 self.accuse(f"{report.initial_call} crashed: {format_reason(report.reason)}")
-            return
-        if not isinstance(report, SupervisorReport) or report.pid is None:
-            return
-        budget = self.budgets.get(report.pid)
-        if budget is None:
-            return
-        now = self.now()
-        restart = report.offender["restart_type"]
-        if report.context == "child_terminated":
-            if restart == "permanent" or (restart == "transient" and not is_normal(report.reason)):
-                budget.crashed(now)
-        elif report.context == "start_error":
-            budget.failed(now)
-        elif report.context == "shutdown":
-            if not budget.may_give_up():
-                self.accuse(f"{report.supervisor} gave up within its restart budget")
-            self.gave_up.add(report.pid)
+        elif isinstance(report, SupervisorReport) and report.pid in self.budgets:
+            restarts.hear(self, report)
 
 
-class SimulatedBranch(Supervisor):
-    """Any supervisor of a simulated tree."""
-
-    def init(self, world: World, node: Branch) -> Any:
-        """The node's flags and children; opens the books on its restarts."""
-        flags = SupFlags(node.strategy, node.intensity, node.period, node.auto_shutdown)
-        world.budgets[own_pid()] = Budget(flags)
-        return flags, [world.spec(child) for child in node.children]
+def _was_ordered(reason: Any) -> bool:
+    """Whether a crash is one that a fault has asked for."""
+    cause = reason[0] if type(reason) is tuple and len(reason) == 2 else None
+    return isinstance(cause, Boom) or not isinstance(cause, BaseException)
