@@ -5,6 +5,7 @@
     node (one_for_one 3/60)
     ├── core (one_for_all 5/60)
     │   ├── registry              names servers, transports, bindings
+    │   ├── subscriptions         who wants to be told of changes
     │   ├── sessions_sup          a process per session of the older revisions
     │   ├── servers (one_for_one) a process per MCP server
     │   └── transports (one_for_one)
@@ -34,7 +35,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from erlmcp_py import registry
+from erlmcp_py import registry, subscriptions
 from erlmcp_py.config import Config, HealthConfig, HttpConfig, LogConfig
 from erlmcp_py.ops.checks import node_components
 from erlmcp_py.ops.health import NAME as HEALTH
@@ -110,6 +111,7 @@ def _core(config: Config, parts: Parts) -> Specs:
     servers = tuple(server_spec(name, server, sealer) for name, server in parts.servers.items())
     return (
         registry.Registry.child_spec(id=registry.NAME, name=registry.NAME),
+        subscriptions.Subscriptions.child_spec(id=subscriptions.NAME, name=subscriptions.NAME),
         SessionsSupervisor.child_spec(
             SessionStore(), limits, id="sessions_sup", name="sessions_sup"
         ),

@@ -4,6 +4,10 @@ A `Server` is a plain object without processes, sockets or loops: a module that 
 imported, inspected and tested on its own. A node makes it live by starting a `ServerProcess` over
 it, as many times as crashes demand; so nothing that a crash could damage is kept here.
 
+It may change while it is served, from any thread: what is defined or removed then is announced to
+the clients. Its dictionaries are never changed, only replaced, so that whoever reads one is not
+disturbed.
+
     server = Server("calculator", version="1.0")
 
     @server.tool()
@@ -34,6 +38,7 @@ from erlmcp_py.protocol.lifecycle import (
 from erlmcp_py.protocol.prompts import Prompt, PromptArgument
 from erlmcp_py.protocol.resources import Resource, ResourceTemplate
 from erlmcp_py.protocol.tools import Tool, ToolAnnotations
+from erlmcp_py.server.changes import Changes
 from erlmcp_py.server.results import is_content_hint
 from erlmcp_py.server.schema import (
     Arguments,
@@ -45,8 +50,10 @@ from erlmcp_py.server.schema import (
 )
 from erlmcp_py.server.signature import Handler, Isolation, read_handler
 from erlmcp_py.server.uri import UriTemplate, check_uri, compile_template, is_template
+from erlmcp_py.subscriptions import Change
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds a handler may take unless it says otherwise."""
@@ -130,6 +137,7 @@ class Server:
         self.templates: dict[str, TemplateDef] = {}
         self.prompts: dict[str, PromptDef] = {}
         self.completions: dict[tuple[str, str], CompletionDef] = {}
+        self.changes = Changes()
 
     def __repr__(self) -> str:
         return f"<Server {self.info.name!r} {self.info.version}>"
@@ -142,9 +150,13 @@ class Server:
     def capabilities(self) -> ServerCapabilities:
         """What the definitions amount to; logging is always there, through `Context.log`."""
         return ServerCapabilities(
-            tools=ListChanged() if self.tools else None,
-            resources=ResourcesCapability() if self.resources or self.templates else None,
-            prompts=ListChanged() if self.prompts else None,
+            tools=ListChanged(list_changed=True) if self.tools else None,
+            resources=(
+                ResourcesCapability(subscribe=True, list_changed=True)
+                if self.resources or self.templates
+                else None
+            ),
+            prompts=ListChanged(list_changed=True) if self.prompts else None,
             completions={} if self.completions else None,
             logging={},
         )
@@ -182,7 +194,8 @@ class Server:
                 output_schema=output.schema if output else None,
                 annotations=annotations,
             )
-            self.tools[key] = ToolDef(tool, handler, arguments, output)
+            self.tools = {**self.tools, key: ToolDef(tool, handler, arguments, output)}
+            self.changes.announce(Change("tools"))
             return function
 
         return define
@@ -223,13 +236,15 @@ class Server:
                 pattern = _compiled(uri, handler)
                 arguments = text_arguments_of(handler)
                 _check_variables(pattern, arguments, handler)
-                self.templates[uri] = TemplateDef(template, pattern, handler, arguments)
+                definition = TemplateDef(template, pattern, handler, arguments)
+                self.templates = {**self.templates, uri: definition}
             else:
                 _checked_uri(uri, handler)
                 resource = Resource(
                     uri=uri, name=label, title=title, description=text, mime_type=mime_type
                 )
-                self.resources[uri] = ResourceDef(resource, handler)
+                self.resources = {**self.resources, uri: ResourceDef(resource, handler)}
+            self.changes.announce(Change("resources"))
             return function
 
         return define
@@ -265,7 +280,8 @@ class Server:
                 ]
                 or None,
             )
-            self.prompts[key] = PromptDef(prompt, handler, arguments)
+            self.prompts = {**self.prompts, key: PromptDef(prompt, handler, arguments)}
+            self.changes.announce(Change("prompts"))
             return function
 
         return define
@@ -303,10 +319,46 @@ class Server:
             _refuse_duplicate(
                 self.completions, key, f"completion of {argument!r} in {ref!r}", handler
             )
-            self.completions[key] = CompletionDef(ref, argument, handler)
+            self.completions = {**self.completions, key: CompletionDef(ref, argument, handler)}
             return function
 
         return define
+
+    def remove_tool(self, name: str) -> None:
+        """Offer a tool no more; calls that run go on. KeyError if there is none of that name."""
+        self.tools = _without(self.tools, name, "tool")
+        self.changes.announce(Change("tools"))
+
+    def remove_resource(self, uri: str) -> None:
+        """Offer a resource, or a template, no more. KeyError if there is none of that URI."""
+        if uri in self.templates:
+            self.templates = _without(self.templates, uri, "resource")
+        else:
+            self.resources = _without(self.resources, uri, "resource")
+        self._forget_completions(uri)
+        self.changes.announce(Change("resources"))
+
+    def remove_prompt(self, name: str) -> None:
+        """Offer a prompt no more. KeyError if there is none of that name."""
+        self.prompts = _without(self.prompts, name, "prompt")
+        self._forget_completions(name)
+        self.changes.announce(Change("prompts"))
+
+    def notify_updated(self, uri: str) -> None:
+        """Tell those who subscribed to the resource at `uri` that it has changed.
+
+        From any thread, handler or not; nothing happens while no node runs the server.
+        """
+        self.changes.announce(Change("updated", uri))
+
+    def offers(self, uri: str) -> bool:
+        """Whether a resource, or a template that fits, is there for `uri`."""
+        return uri in self.resources or any(
+            family.pattern.match(uri) is not None for family in self.templates.values()
+        )
+
+    def _forget_completions(self, ref: str) -> None:
+        self.completions = {key: kept for key, kept in self.completions.items() if key[0] != ref}
 
     def find_completion(self, params: CompleteParams) -> CompletionDef | None:
         """The completion a request asks for; None if there is none for that argument.
@@ -349,6 +401,12 @@ def _name(name: str | None, handler: Handler, what: str) -> str:
 def _function_name(handler: Handler) -> str:
     function = handler.function
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _without(known: dict[str, T], key: str, what: str) -> dict[str, T]:
+    if key not in known:
+        raise KeyError(f"there is no {what} {key!r}")
+    return {other: definition for other, definition in known.items() if other != key}
 
 
 def _refuse_bare(decorator: str, name: object) -> None:

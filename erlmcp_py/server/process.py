@@ -36,8 +36,10 @@ from erlmcp_py.protocol.jsonrpc import (
     raw,
 )
 from erlmcp_py.protocol.shape import shape_result
+from erlmcp_py.protocol.subscriptions import SubscriptionFilter
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, ToolRefused
+from erlmcp_py.server.changes import honoured
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.failures import answer_to, crashed, describe_reason, is_meant, timed_out
 from erlmcp_py.server.host import Host
@@ -49,6 +51,7 @@ from erlmcp_py.server.methods import negotiated_version, plan
 from erlmcp_py.server.results import tool_failure
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.statistics import CallStatistics, ServerStatistics
+from erlmcp_py.subscriptions import Change, publish
 from supervisors import GenServer, Pid, TimerRef
 
 MAX_THREADS = 40
@@ -74,6 +77,17 @@ class Cancel:
 
     key: tuple[Pid, RequestId]
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Honour:
+    """Request to a server process: what of this can be promised to a subscriber?
+
+    The reply is ``(name, SubscriptionFilter)``: under which name changes are published, and the part
+    that exists.
+    """
+
+    wanted: SubscriptionFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,7 @@ class ServerProcess(GenServer):
     Start arguments: `(server, name, sealer)`, the definition, the name it has in the node, and what
     seals the states of its requests: one for the life of the node, so that a restart of the process
     is not noticed by clients in the middle of a request. Without it, it has one of its own.
-    Requests: `Dispatch`; `("info",)` -> a dict of facts and counters. Casts: `Cancel`.
+    Requests: `Dispatch`; `Honour`; `("info",)` -> a dict of facts and counters. Casts: `Cancel`.
     """
 
     def init(
@@ -132,6 +146,7 @@ class ServerProcess(GenServer):
         """Trap exits, so that a crashing call is a message and not the end of the server."""
         supervisors.trap_exit(True)
         supervisors.set_label(f"server {name}")
+        server.changes.attach(supervisors.self())
         host = Host(server, name, supervisors.self(), sealer or StateSealer())
         return ("ok", ServerState(host, raw(server.info)))
 
@@ -140,6 +155,9 @@ class ServerProcess(GenServer):
         if type(request) is Dispatch:
             answer = _dispatch(state, request.request, request.scope, from_)
             return ("noreply", state) if answer is None else ("reply", answer, state)
+        if type(request) is Honour:
+            host = state.host
+            return ("reply", (host.name, honoured(host.server, request.wanted)), state)
         if request == ("info",):
             return ("reply", _info(state), state)
         return ("reply", ("error", f"unknown request {request!r}"), state)
@@ -157,7 +175,7 @@ class ServerProcess(GenServer):
         return ("noreply", state)
 
     def handle_info(self, message: Any, state: ServerState) -> tuple[Any, ...]:
-        """Outcomes, crashes and timeouts of calls that have a process."""
+        """Outcomes, crashes and timeouts of calls that have a process; changes of the definition."""
         if isinstance(message, _Outcome):
             if message.pid in state.running:
                 running = _end(state, message.pid)
@@ -168,6 +186,8 @@ class ServerProcess(GenServer):
                 running.counters.timeouts += 1
                 supervisors.exit(message.pid, "kill")
                 _reply(state, running, timed_out(running.call))
+        elif isinstance(message, Change):
+            publish(state.host.name, message)
         elif isinstance(message, Waits):
             if message.pid in state.running:
                 _stop_or_go_on(state.running[message.pid], message)

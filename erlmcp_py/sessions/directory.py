@@ -29,10 +29,13 @@ class SessionUnavailable(Exception):
 
 
 async def create(
-    server: str | None, params: InitializeParams, version: str
+    server: str | None, params: InitializeParams, version: str, subject: str | None = None
 ) -> tuple[SessionRecord, Pid]:
-    """Open a session and start its process. Raises SessionLimit, SessionUnavailable."""
-    record = await _ask(("create", server, params, version))
+    """Open a session and start its process. Raises SessionLimit, SessionUnavailable.
+
+    subject: the name under which the server's changes are published, None to hear of none.
+    """
+    record = await _ask(("create", server, params, version, subject))
     if record == "full":
         raise SessionLimit("as many sessions are open as this node allows")
     assert isinstance(record, SessionRecord)

@@ -100,14 +100,14 @@ class SessionManager(GenServer):
 
     def handle_call(self, request: Any, from_: Any, state: _State) -> tuple[Any, ...]:
         """``("lookup", id)`` -> Pid | None | ("revive", record) | "unavailable";
-        ``("create", server, params, version)`` -> SessionRecord | "full";
+        ``("create", server, params, version, subject)`` -> SessionRecord | "full";
         ``("forget", id)`` and ``("delete", id)`` -> whether it existed; ``("statistics",)``.
         """
         match request:
             case ("lookup", id):
                 return self._lookup(id, from_, state)
-            case ("create", server, params, version):
-                return ("reply", self._create(server, params, version, state), state)
+            case ("create", server, params, version, subject):
+                return ("reply", self._create(server, params, version, subject, state), state)
             case ("delete", id):
                 known = self._end(id, state)
                 state.deleted += known
@@ -172,7 +172,7 @@ class SessionManager(GenServer):
         return ("noreply", state)
 
     def _create(
-        self, server: str | None, params: Any, version: str, state: _State
+        self, server: str | None, params: Any, version: str, subject: str | None, state: _State
     ) -> SessionRecord | str:
         if len(state.store) >= state.limits.max:
             self._reap(state)
@@ -180,7 +180,7 @@ class SessionManager(GenServer):
             state.refused += 1
             return "full"
         now = current_runtime().now()
-        record = SessionRecord(secrets.token_urlsafe(24), server, params, version, now)
+        record = SessionRecord(secrets.token_urlsafe(24), server, params, version, now, subject)
         state.store.add(record)
         state.entry(record.id).coming = True
         state.created += 1

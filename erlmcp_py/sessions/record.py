@@ -12,12 +12,33 @@ from erlmcp_py.protocol.lifecycle import (
 )
 
 
+class SessionWishes(msgspec.Struct, frozen=True):
+    """What the client has asked of its session since it was opened.
+
+    log_level: least severe level (`logging/setLevel`), None: never said. uris: the resources it
+    subscribed to.
+    """
+
+    log_level: LogLevel | None = None
+    uris: frozenset[str] = frozenset()
+
+
+class Kept:
+    """The place where a session leaves its wishes for its successor: replaced whole, never half."""
+
+    __slots__ = ("wishes",)
+
+    def __init__(self) -> None:
+        self.wishes = SessionWishes()
+
+
 class SessionRecord(msgspec.Struct, frozen=True):
     """Everything a session process needs to start, and to start again after a crash.
 
     id: the `Mcp-Session-Id`. server: name of the server it was opened on, None for the one
     behind ``/mcp``. params: what the client said in `initialize`. version: the negotiated
-    revision. created_at: seconds on the runtime's clock.
+    revision. created_at: seconds on the runtime's clock. subject: under which name the changes of
+    its server are published, None if they are not. kept: what outlives the process.
     """
 
     id: str
@@ -25,6 +46,8 @@ class SessionRecord(msgspec.Struct, frozen=True):
     params: InitializeParams
     version: str
     created_at: float
+    subject: str | None = None
+    kept: Kept = msgspec.field(default_factory=Kept)
 
 
 class SessionView(msgspec.Struct, frozen=True):

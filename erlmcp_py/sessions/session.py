@@ -13,11 +13,11 @@ reason)``), which knows whom it asked.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from erlmcp_py.protocol.errors import McpError, method_not_found
+from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, method_not_found
 from erlmcp_py.protocol.jsonrpc import (
     ErrorResponse,
     Request,
@@ -26,15 +26,42 @@ from erlmcp_py.protocol.jsonrpc import (
     error_response,
     params_as,
 )
-from erlmcp_py.protocol.lifecycle import EmptyResult, LogLevel, SetLevelParams
+from erlmcp_py.protocol.lifecycle import EmptyResult, SetLevelParams
+from erlmcp_py.protocol.subscriptions import SubscribeParams
 from erlmcp_py.sessions.asks import Ask, Asks, Withdraw
-from erlmcp_py.sessions.record import SessionRecord, SessionView
-from supervisors import GenServer, Pid, cast, demonitor, monitor, reply, send, trap_exit
+from erlmcp_py.sessions.record import SessionRecord, SessionView, SessionWishes
+from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
+from erlmcp_py.subscriptions import (
+    Announcement,
+    Change,
+    Subscription,
+    subscribe,
+    unsubscribe,
+)
+from supervisors import (
+    GenServer,
+    Pid,
+    cast,
+    demonitor,
+    monitor,
+    reply,
+    send,
+    send_after,
+    trap_exit,
+    whereis,
+)
 from supervisors import self as own_pid
 
 MANAGER = "sessions"
-METHODS = frozenset({"logging/setLevel"})
-"""Requests that a session answers itself."""
+SUBSCRIBE, UNSUBSCRIBE = "resources/subscribe", "resources/unsubscribe"
+METHODS = frozenset({"logging/setLevel", UNSUBSCRIBE})
+"""Requests that a session answers itself; `SUBSCRIBE` when somebody has checked the URI."""
+
+LISTS: Final = (Change("tools"), Change("prompts"), Change("resources"))
+MAX_URIS: Final = 1000
+"""Resources that one session can subscribe to."""
+AGAIN: Final = 0.05
+"""Seconds until the next attempt to subscribe where nobody keeps subscriptions at the moment."""
 
 
 class SessionStatistics(msgspec.Struct, frozen=True):
@@ -56,7 +83,8 @@ class _Call(msgspec.Struct, frozen=True):
 class _State:
     def __init__(self, record: SessionRecord) -> None:
         self.record = record
-        self.log_level: LogLevel | None = None
+        self.interest: Subscription | None = None
+        self.hub: Any = None
         self.calls: dict[RequestId, _Call] = {}
         self.streams: dict[Pid, Any] = {}
         self.undelivered = 0
@@ -73,8 +101,18 @@ class _State:
             record.version,
             record.params.client_info,
             record.params.capabilities,
-            self.log_level,
+            self.wishes.log_level,
         )
+
+    @property
+    def wishes(self) -> SessionWishes:
+        """What the client has asked for; written through, so that a crash forgets nothing."""
+        return self.record.kept.wishes
+
+    def wish(self, **changes: Any) -> None:
+        """Note a wish, and what follows from it for the session's view."""
+        self.record.kept.wishes = msgspec.structs.replace(self.wishes, **changes)
+        self.view = self.make_view()
 
 
 class Session(GenServer):
@@ -115,10 +153,14 @@ class Session(GenServer):
                 self._cancel(id, reason, state)
             case ("attach", stream):
                 state.streams[stream] = monitor(stream)
+                if state.interest is None:
+                    self._listen(state)
             case ("detach", stream):
                 ref = state.streams.pop(stream, None)
                 if ref is not None:
                     demonitor(ref, flush=True)
+                    if not state.streams:
+                        self._listen(state)
             case ("notify", notification):
                 self._notify(notification, state)
             case ("response", message):
@@ -135,14 +177,26 @@ class Session(GenServer):
         return ("noreply", state)
 
     def handle_info(self, message: Any, state: _State) -> tuple[Any, ...]:
-        """DOWN of a connection: its streams and calls are no longer heard by anybody."""
+        """DOWN of a connection: its streams and calls are no longer heard by anybody. Changes of the
+        server, and DOWN of the process that tells them.
+        """
         match message:
+            case ("changed", subscription, announcement):
+                subscription.taken(announcement.change)
+                if subscription is state.interest:
+                    self._notify(announcement, state)
+            case ("DOWN", ref, _, _, _) if ref is state.hub:
+                state.hub = None
+                send_after(AGAIN, own_pid(), "listen_again")
+            case "listen_again":
+                self._listen_again(state)
             case ("DOWN", ref, "process", pid, _):
                 if state.askers.get(pid) is ref:
                     del state.askers[pid]
                     state.asks.forget(pid, "the call has ended")
                     return ("noreply", state)
-                state.streams.pop(pid, None)
+                if state.streams.pop(pid, None) is not None and not state.streams:
+                    self._listen(state)
                 for id in [id for id, entry in state.calls.items() if entry.ref is ref]:
                     del state.calls[id]
                 self._tell_business(state)
@@ -169,14 +223,54 @@ class Session(GenServer):
         return {**status, "state": shown}
 
     def _answer(self, request: Request, state: _State) -> Response | ErrorResponse:
-        if request.method not in METHODS:
-            return error_response(request.id, method_not_found(request.method))
         try:
-            state.log_level = params_as(request, SetLevelParams).level
+            if request.method == "logging/setLevel":
+                state.wish(log_level=params_as(request, SetLevelParams).level)
+            elif request.method == SUBSCRIBE:
+                self._want(state.wishes.uris | {params_as(request, SubscribeParams).uri}, state)
+            elif request.method == UNSUBSCRIBE:
+                self._want(state.wishes.uris - {params_as(request, SubscribeParams).uri}, state)
+            else:
+                raise method_not_found(request.method)
         except McpError as error:
             return error_response(request.id, error)
-        state.view = state.make_view()
         return Response(request.id, EmptyResult())
+
+    def _listen_again(self, state: _State) -> None:
+        """Subscribe anew, and announce everything once: nobody knows what was missed."""
+        if state.interest is None or state.hub is not None:
+            return
+        if whereis(SUBSCRIPTIONS) is None:
+            send_after(AGAIN, own_pid(), "listen_again")
+            return
+        self._listen(state)
+        for change in state.interest.changes:
+            self._notify(Announcement(change), state)
+
+    def _want(self, uris: frozenset[str], state: _State) -> None:
+        if len(uris) > MAX_URIS:
+            text = f"a session can subscribe to {MAX_URIS} resources; unsubscribe from some first"
+            raise McpError(INVALID_PARAMS, text)
+        if uris != state.wishes.uris:
+            state.wish(uris=uris)
+            self._listen(state)
+
+    def _listen(self, state: _State) -> None:
+        """Be told of changes exactly as long as there is a stream to tell them on."""
+        if state.interest is not None:
+            unsubscribe(state.interest)
+            state.interest = None
+        subject = state.record.subject
+        if subject is None or not state.streams:
+            if state.hub is not None:
+                demonitor(state.hub, flush=True)
+                state.hub = None
+            return
+        changes = (*LISTS, *(Change("updated", uri) for uri in state.wishes.uris))
+        state.interest = Subscription(subject, own_pid(), changes)
+        if state.hub is None:
+            state.hub = monitor(SUBSCRIPTIONS)
+        subscribe(state.interest)
 
     def _ask(self, ask: Ask, from_: Any, state: _State) -> tuple[Any, ...]:
         """Ask the client, and watch the one who wants to know: see `asks`."""

@@ -321,6 +321,35 @@ async def test_input_required_result_capabilities(ctx: Context) -> str:
     return f"Answered: {', '.join(answers)}"
 
 
+# --- tools: changes -------------------------------------------------------------------------
+
+
+@server.tool()
+def test_trigger_tool_change() -> str:
+    """Add a tool and take it away again."""
+
+    def test_passing_tool() -> str:
+        """Here for a moment."""
+        return "I was here."
+
+    server.tool()(test_passing_tool)
+    server.remove_tool("test_passing_tool")
+    return "The list of tools has changed, twice."
+
+
+@server.tool()
+def test_trigger_prompt_change() -> str:
+    """Add a prompt and take it away again."""
+
+    def test_passing_prompt() -> str:
+        """Here for a moment."""
+        return "I was here."
+
+    server.prompt()(test_passing_prompt)
+    server.remove_prompt("test_passing_prompt")
+    return "The list of prompts has changed, twice."
+
+
 # --- tools: schemas and headers -------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from erlmcp_py.protocol.subscriptions import LISTEN
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.transports.http import legacy
 from erlmcp_py.transports.http.answering import RETRY_SOON, write_answer
@@ -19,6 +20,7 @@ from erlmcp_py.transports.http.endpoint import (
     Visit,
     refusal,
 )
+from erlmcp_py.transports.http.listening import listen
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.outlet import Outlet
 from supervisors import CallExit
@@ -51,6 +53,9 @@ async def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> No
     server = await find_server(connection, plan.server, request.id)
     if isinstance(server, Answer):
         write_answer(connection, http, server)
+        return
+    if request.method == LISTEN:
+        await listen(connection, http, server, request, meta)
         return
     key = (connection.pid, request.id)
     scope = Scope(

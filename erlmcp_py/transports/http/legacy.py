@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from erlmcp_py import sessions
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, McpError
+from erlmcp_py.protocol.errors import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    McpError,
+    method_not_found,
+    resource_not_found,
+)
 from erlmcp_py.protocol.jsonrpc import (
     ErrorResponse,
     Notification,
@@ -20,11 +26,14 @@ from erlmcp_py.protocol.jsonrpc import (
 )
 from erlmcp_py.protocol.lifecycle import InitializeParams
 from erlmcp_py.protocol.notifications import CANCELLED, CancelledParams
+from erlmcp_py.protocol.subscriptions import SubscribeParams, SubscriptionFilter
 from erlmcp_py.protocol.versions import negotiate_legacy
-from erlmcp_py.server.process import Dispatch
+from erlmcp_py.server.process import Dispatch, Honour
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.record import SessionView
 from erlmcp_py.sessions.session import METHODS as SESSION_METHODS
+from erlmcp_py.sessions.session import SUBSCRIBE
+from erlmcp_py.subscriptions import Announcement
 from erlmcp_py.transports.http.answering import unavailable, write_answer, write_message
 from erlmcp_py.transports.http.calling import call_server, find_server
 from erlmcp_py.transports.http.endpoint import (
@@ -68,15 +77,16 @@ async def initialize(connection: Connection, http: HttpRequest, plan: Initialize
         client_capabilities=params.capabilities,
     )
     try:
+        subject, _ = await call(server, Honour(SubscriptionFilter()))
         answer = await call(server, Dispatch(request, scope))
     except CallExit as problem:
         text = f"the server went away: {format_reason(problem.cause)}"
-        answer = error_response(request.id, McpError(INTERNAL_ERROR, text))
+        subject, answer = None, error_response(request.id, McpError(INTERNAL_ERROR, text))
     if not isinstance(answer, Response):
         write_message(connection, http, answer, "legacy")
         return
     try:
-        record, _ = await sessions.create(plan.server, params, version)
+        record, _ = await sessions.create(plan.server, params, version, subject)
     except (sessions.SessionLimit, sessions.SessionUnavailable) as problem:
         write_answer(connection, http, unavailable(request.id, problem))
         return
@@ -153,6 +163,9 @@ async def _request(
     if isinstance(server, Answer):
         write_answer(connection, http, server)
         return
+    if request.method == SUBSCRIBE:
+        await _subscribe(connection, http, request, session, server)
+        return
     key = (session, request.id)
     outlet = Outlet(connection.pid)
     scope = Scope(
@@ -168,6 +181,26 @@ async def _request(
         send=outlet.ask,
     )
     await call_server(connection, http, server, request, scope)
+
+
+async def _subscribe(
+    connection: Connection, http: HttpRequest, request: Request, session: Pid, server: Pid
+) -> None:
+    """Have the session subscribe to a resource that the server has."""
+    try:
+        uri = params_as(request, SubscribeParams).uri
+        _, honoured = await call(server, Honour(SubscriptionFilter(resource_subscriptions=[uri])))
+        if honoured.resource_subscriptions is None:
+            raise method_not_found(request.method)
+        if not honoured.resource_subscriptions:
+            raise resource_not_found(uri, "legacy")
+        answer = await call(session, ("answer", request))
+    except McpError as error:
+        answer = error_response(request.id, error)
+    except CallExit as problem:
+        write_answer(connection, http, unavailable(request.id, problem))
+        return
+    write_message(connection, http, answer, "legacy")
 
 
 async def end_session(connection: Connection, http: HttpRequest, plan: EndSession) -> None:
@@ -200,6 +233,8 @@ async def open_stream(connection: Connection, http: HttpRequest, plan: OpenStrea
                 connection.write(stream.comment())
                 continue
             match message:
+                case ("notify", Announcement() as announcement):
+                    connection.write(stream.event(announcement.plain()))
                 case ("notify", notification):
                     connection.write(stream.event(encode(notification)))
                 case ("DOWN", down, _, _, _) if down is ref:

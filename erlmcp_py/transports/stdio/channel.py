@@ -30,11 +30,16 @@ _STDERR: Final = 2
 
 
 class Handshake(msgspec.Struct, frozen=True):
-    """What a legacy client and the node agreed on; log_level: None until `logging/setLevel`."""
+    """What a legacy client and the node agreed on. log_level: None until `logging/setLevel`. subject:
+    under which name the changes of its server are published, None until that is known. uris: the
+    resources it subscribed to.
+    """
 
     params: InitializeParams
     version: str
     log_level: LogLevel | None = None
+    subject: str | None = None
+    uris: frozenset[str] = frozenset()
 
 
 class Channel:

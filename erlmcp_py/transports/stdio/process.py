@@ -21,7 +21,15 @@ import msgspec
 import trio
 
 from erlmcp_py import registry
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, EncodeError, McpError
+from erlmcp_py.protocol.errors import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    EncodeError,
+    McpError,
+    method_not_found,
+    resource_not_found,
+)
 from erlmcp_py.protocol.jsonrpc import (
     ErrorResponse,
     Message,
@@ -35,15 +43,23 @@ from erlmcp_py.protocol.jsonrpc import (
     params_as,
 )
 from erlmcp_py.protocol.lifecycle import EmptyResult, InitializeParams, SetLevelParams
-from erlmcp_py.protocol.meta import is_modern, read_meta
+from erlmcp_py.protocol.meta import find_meta, read_meta
 from erlmcp_py.protocol.notifications import CANCELLED, CancelledParams
+from erlmcp_py.protocol.subscriptions import (
+    LISTEN,
+    SubscribeParams,
+    SubscriptionFilter,
+    SubscriptionsListenParams,
+)
 from erlmcp_py.protocol.versions import LEGACY, negotiate_legacy
-from erlmcp_py.server.process import Cancel, Dispatch
+from erlmcp_py.server.process import Cancel, Dispatch, Honour
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.asks import Ask, Asks, Withdraw
 from erlmcp_py.transports.outlet import Outlet
 from erlmcp_py.transports.stdio.channel import Channel, Handshake
 from erlmcp_py.transports.stdio.lines import Line, TooLong
+from erlmcp_py.transports.stdio.listening import LIMIT as MAX_SUBSCRIPTIONS
+from erlmcp_py.transports.stdio.listening import Listening
 from supervisors import (
     CallExit,
     ChildSpec,
@@ -65,6 +81,8 @@ from supervisors import (
 )
 from supervisors import RequestId as Ticket
 from supervisors import self as own_pid
+
+_LISTENING: Final = (LISTEN, "resources/subscribe", "resources/unsubscribe")
 
 CLIENT_GONE: Final = ("shutdown", "client_gone")
 """Exit reason when nobody reads the output any more."""
@@ -123,7 +141,7 @@ async def statistics(name: str = "stdio") -> StdioStatistics:
 async def serve(options: StdioOptions, channel: Channel) -> None:
     """The life of the process: until the input has ended and everything is answered."""
     service = _Service(options, channel)
-    service.apologise()
+    service.take_over()
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(service.read)
@@ -159,6 +177,7 @@ class _Service:
         self.pid = own_pid()
         self.calls: dict[RequestId, _Call] = {}
         self.ids: dict[Ticket, RequestId] = {}
+        self.listening = Listening(self.pid, channel.write)
         self.asks = Asks()
         self.askers: dict[Pid, Any] = {}
         self.room = trio.Event()
@@ -210,8 +229,11 @@ class _Service:
 
     # --- endings ------------------------------------------------------------------------
 
-    def apologise(self) -> None:
-        """Answer what a predecessor left unanswered."""
+    def take_over(self) -> None:
+        """Answer what a predecessor left unanswered, and tell of changes as it did."""
+        shaken = self.channel.handshake
+        if shaken is not None and shaken.subject is not None:
+            self.listening.follow(shaken.subject, shaken.uris)
         for id in list(self.channel.unanswered):
             text = "the transport was restarted while this was at work; it may be repeated"
             self._answer(error_response(id, McpError(INTERNAL_ERROR, text)), id)
@@ -227,6 +249,8 @@ class _Service:
     # --- mailbox ------------------------------------------------------------------------
 
     def _handle(self, message: Any) -> None:
+        if self.listening.handle(message):
+            return
         match message:
             case ("$reply", ticket, answer):
                 id = self._done(ticket)
@@ -303,7 +327,7 @@ class _Service:
     async def _request(self, request: Request) -> None:
         self.requests += 1
         id = request.id
-        if id in self.calls:
+        if id in self.channel.unanswered:
             error = McpError(INVALID_REQUEST, f"a request with the id {id!r} is in flight")
             self._answer(error_response(id, error), None)
             return
@@ -314,6 +338,15 @@ class _Service:
                 self._answer(Response(id, EmptyResult()), id)
                 return
             server = await self._server()
+            if request.method in _LISTENING:
+                await self._listen(request, scope, server)
+                return
+            if request.method == "initialize":
+                await self._follow(server)
+        except CallExit as problem:
+            text = f"the server went away: {format_reason(problem.cause)}; try again"
+            self._answer(error_response(id, McpError(INTERNAL_ERROR, text)), id)
+            return
         except McpError as error:
             self._answer(error_response(id, error), id)
             return
@@ -328,11 +361,11 @@ class _Service:
         if request.method == "initialize":
             params = params_as(request, InitializeParams)
             channel.handshake = Handshake(params, negotiate_legacy(params.protocol_version))
-        elif channel.handshake is None or is_modern(request):
-            if request.method == "ping" and not is_modern(request):
+        elif (meta := find_meta(request)) is not None or channel.handshake is None:
+            if meta is None and request.method == "ping":
                 # The one request allowed before the handshake (MCP 2025-11-25, lifecycle).
                 return Scope(era="legacy", version=LEGACY[0], key=key, notify=outlet)
-            meta = read_meta(request)
+            meta = meta or read_meta(request)
             return Scope(
                 era="modern",
                 version=meta.version,
@@ -358,6 +391,46 @@ class _Service:
             client_capabilities=shaken.params.capabilities,
             log_level=shaken.log_level,
         )
+
+    async def _listen(self, request: Request, scope: Scope, server: Pid) -> None:
+        """Open a modern subscription, or change what a legacy client follows. Raises McpError."""
+        if scope.era == "modern":
+            if request.method != LISTEN:
+                raise method_not_found(request.method)
+            if len(self.listening) >= MAX_SUBSCRIPTIONS:
+                text = f"{MAX_SUBSCRIPTIONS} subscriptions are open; cancel one first"
+                raise McpError(INVALID_REQUEST, text)
+            wanted = params_as(request, SubscriptionsListenParams).notifications
+            self.listening.open(request.id, *await call(server, Honour(wanted)))
+            return
+        shaken = self.channel.handshake
+        if request.method == LISTEN or shaken is None:
+            raise method_not_found(request.method)
+        uri = params_as(request, SubscribeParams).uri
+        uris = shaken.uris - {uri}
+        subject, honoured = await call(
+            server, Honour(SubscriptionFilter(resource_subscriptions=[uri]))
+        )
+        if honoured.resource_subscriptions is None:
+            raise method_not_found(request.method)
+        if request.method == "resources/subscribe":
+            if not honoured.resource_subscriptions:
+                raise resource_not_found(uri, "legacy")
+            if len(uris) >= MAX_SUBSCRIPTIONS:
+                text = f"{MAX_SUBSCRIPTIONS} resources are subscribed to; unsubscribe from some"
+                raise McpError(INVALID_PARAMS, text)
+            uris |= {uri}
+        self.channel.handshake = msgspec.structs.replace(shaken, uris=uris)
+        self.listening.follow(subject, uris)
+        self._answer(Response(request.id, EmptyResult()), request.id)
+
+    async def _follow(self, server: Pid) -> None:
+        """From the handshake on a legacy client is told when a list changes."""
+        shaken = self.channel.handshake
+        assert shaken is not None
+        subject, _ = await call(server, Honour(SubscriptionFilter()))
+        self.channel.handshake = msgspec.structs.replace(shaken, subject=subject)
+        self.listening.follow(subject, shaken.uris)
 
     async def _server(self) -> Pid:
         """The process of the server. Raises McpError."""
@@ -393,6 +466,9 @@ class _Service:
             params = params_as(notification, CancelledParams)
         except McpError:
             return  # a malformed notification has nobody to be told
+        if self.listening.cancel(params.request_id):
+            self.channel.unanswered.pop(params.request_id, None)
+            return
         entry = self.calls.pop(params.request_id, None)
         if entry is not None:
             del self.ids[entry.ticket]

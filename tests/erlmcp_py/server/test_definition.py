@@ -108,9 +108,9 @@ def test_capabilities_are_what_is_defined(server: Server) -> None:
     server.resource("x:{a}")(one)
     server.completion("x:{a}", "a")(complete)
     assert server.capabilities() == ServerCapabilities(
-        tools=ListChanged(),
-        resources=ResourcesCapability(),
-        prompts=ListChanged(),
+        tools=ListChanged(list_changed=True),
+        resources=ResourcesCapability(subscribe=True, list_changed=True),
+        prompts=ListChanged(list_changed=True),
         completions={},
         logging={},
     )

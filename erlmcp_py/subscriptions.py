@@ -1,0 +1,244 @@
+"""Who wants to be told that something of a server has changed, and the telling.
+
+A server process publishes a `Change` under the server's name; whoever holds a stream to a client (a
+session, the process of standard input and output, a connection with `subscriptions/listen`) has
+subscribed under the same name, so neither has to know whether the other was restarted. The process
+monitors its subscribers. If it dies itself, they subscribe again (they monitor it).
+
+WHY a subscription holds the set of what it has not yet taken: a change says "look again" and nothing
+else, so the same one twice is once. A client that does not read can then make its stream's mailbox
+no longer than there are things to look at, however often they change.
+
+WHY bytes are made here: the same notification goes to thousands. It is encoded once per change, and
+for 2026-07-28 cut where the id of the subscription belongs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+import msgspec
+
+from erlmcp_py.protocol.jsonrpc import encode, notification, raw
+from erlmcp_py.protocol.meta import SUBSCRIPTION_ID
+from erlmcp_py.protocol.notifications import (
+    PROMPTS_CHANGED,
+    RESOURCE_UPDATED,
+    RESOURCES_CHANGED,
+    TOOLS_CHANGED,
+)
+from erlmcp_py.protocol.subscriptions import ResourceUpdatedParams, SubscriptionFilter
+from supervisors import GenServer, Pid, cast, demonitor, monitor, send
+from supervisors import call as call_process
+
+NAME: Final = "subscriptions"
+
+Kind = Literal["tools", "prompts", "resources", "updated"]
+
+_METHODS: Final[dict[str, str]] = {
+    "tools": TOOLS_CHANGED,
+    "prompts": PROMPTS_CHANGED,
+    "resources": RESOURCES_CHANGED,
+    "updated": RESOURCE_UPDATED,
+}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A list has changed, or, with "updated", the resource at `uri`."""
+
+    kind: Kind
+    uri: str | None = None
+
+
+class Announcement:
+    """A change on its way to many: its bytes, made when they are first needed."""
+
+    __slots__ = ("_legacy", "_parts", "change")
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+        self._legacy: bytes | None = None
+        self._parts: tuple[bytes, bytes] | None = None
+
+    def plain(self) -> bytes:
+        """The notification for a session."""
+        if self._legacy is None:
+            self._legacy = encode(notification(_METHODS[self.change.kind], self._params()))
+        return self._legacy
+
+    def tagged(self, subscription: bytes) -> bytes:
+        """The notification for one subscription of 2026-07-28, whose id is given as JSON."""
+        if self._parts is None:
+            members = b"" if self.change.uri is None else b'"uri":%b,' % bytes(raw(self.change.uri))
+            self._parts = (
+                b'{"jsonrpc":"2.0","method":"%b","params":{%b"_meta":{"%b":'
+                % (_METHODS[self.change.kind].encode(), members, SUBSCRIPTION_ID.encode()),
+                b"}}}",
+            )
+        head, tail = self._parts
+        return head + subscription + tail
+
+    def _params(self) -> ResourceUpdatedParams | None:
+        uri = self.change.uri
+        return None if uri is None else ResourceUpdatedParams(uri=uri)
+
+
+class Subscription:
+    """Somebody's interest in one server.
+
+    Its owner gets ``("changed", subscription, Announcement)`` and calls `taken` with the change
+    when it reads it; until then the same change is not sent again.
+    """
+
+    __slots__ = ("_untaken", "changes", "owner", "server")
+
+    def __init__(self, server: str, owner: Pid, changes: Iterable[Change]) -> None:
+        self.server = server
+        self.owner = owner
+        self.changes = frozenset(changes)
+        self._untaken: set[Change] = set()
+
+    def announce(self, announcement: Announcement) -> bool:
+        """Send it unless the same change still waits to be read; whether it was sent."""
+        change = announcement.change
+        if change in self._untaken:
+            return False
+        self._untaken.add(change)
+        send(self.owner, ("changed", self, announcement))
+        return True
+
+    def taken(self, change: Change) -> None:
+        """The owner has read it from its mailbox."""
+        self._untaken.discard(change)
+
+
+class SubscriptionsStatistics(msgspec.Struct, frozen=True):
+    """subscriptions: now. published: changes; sent: messages they became; merged: messages that were
+    not sent because the same one still waited; all since the process started.
+    """
+
+    subscriptions: int
+    published: int
+    sent: int
+    merged: int
+
+
+class _State:
+    def __init__(self) -> None:
+        self.by_topic: dict[tuple[str, Change], dict[Subscription, None]] = {}
+        self.by_owner: dict[Pid, tuple[Any, dict[Subscription, None]]] = {}
+        self.published = self.sent = self.merged = 0
+
+    def add(self, subscription: Subscription) -> None:
+        owner = subscription.owner
+        entry = self.by_owner.get(owner)
+        if entry is None:
+            entry = self.by_owner[owner] = (monitor(owner), {})
+        entry[1][subscription] = None
+        for change in subscription.changes:
+            self.by_topic.setdefault((subscription.server, change), {})[subscription] = None
+
+    def remove(self, subscription: Subscription) -> None:
+        entry = self.by_owner.get(subscription.owner)
+        if entry is None or subscription not in entry[1]:
+            return
+        del entry[1][subscription]
+        self._unlist(subscription)
+        if not entry[1]:
+            demonitor(entry[0], flush=True)
+            del self.by_owner[subscription.owner]
+
+    def forget(self, owner: Pid) -> None:
+        entry = self.by_owner.pop(owner, None)
+        if entry is not None:
+            for subscription in entry[1]:
+                self._unlist(subscription)
+
+    def _unlist(self, subscription: Subscription) -> None:
+        for change in subscription.changes:
+            topic = (subscription.server, change)
+            interested = self.by_topic[topic]
+            del interested[subscription]
+            if not interested:
+                del self.by_topic[topic]
+
+
+class Subscriptions(GenServer):
+    """The process; call it through the functions of this module."""
+
+    def init(self) -> tuple[Any, ...]:
+        """Start empty: who wants to be told subscribes."""
+        return ("ok", _State())
+
+    def handle_call(self, request: Any, _from: Any, state: _State) -> tuple[Any, ...]:
+        """``("statistics",)`` -> SubscriptionsStatistics."""
+        if request == ("statistics",):
+            count = sum(len(entry[1]) for entry in state.by_owner.values())
+            numbers = SubscriptionsStatistics(count, state.published, state.sent, state.merged)
+            return ("reply", numbers, state)
+        return ("reply", ("error", f"unknown request {request!r}"), state)
+
+    def handle_cast(self, request: Any, state: _State) -> tuple[Any, ...]:
+        """What the functions of this module send."""
+        match request:
+            case ("publish", server, change):
+                state.published += 1
+                announcement = Announcement(change)
+                for subscription in state.by_topic.get((server, change), ()):
+                    if subscription.announce(announcement):
+                        state.sent += 1
+                    else:
+                        state.merged += 1
+            case ("subscribe", subscription):
+                state.add(subscription)
+            case ("unsubscribe", subscription):
+                state.remove(subscription)
+        return ("noreply", state)
+
+    def handle_info(self, message: Any, state: _State) -> tuple[Any, ...]:
+        """DOWN of an owner."""
+        match message:
+            case ("DOWN", _, "process", pid, _):
+                state.forget(pid)
+        return ("noreply", state)
+
+    def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Show how many there are instead of all of them."""
+        state = status.get("state")
+        if not isinstance(state, _State):
+            return status
+        return {**status, "state": {"owners": len(state.by_owner), "topics": len(state.by_topic)}}
+
+
+def changes_of(wanted: SubscriptionFilter) -> list[Change]:
+    """What a filter asks for, as changes."""
+    lists: tuple[tuple[bool | None, Kind], ...] = (
+        (wanted.tools_list_changed, "tools"),
+        (wanted.prompts_list_changed, "prompts"),
+        (wanted.resources_list_changed, "resources"),
+    )
+    return [
+        *(Change(kind) for flag, kind in lists if flag),
+        *(Change("updated", uri) for uri in wanted.resource_subscriptions or ()),
+    ]
+
+
+def subscribe(subscription: Subscription) -> None:
+    """Have its owner told from now on. Nothing is lost by doing it twice."""
+    cast(NAME, ("subscribe", subscription))
+
+
+def unsubscribe(subscription: Subscription) -> None:
+    """Have its owner told no more; what is in its mailbox already stays there."""
+    cast(NAME, ("unsubscribe", subscription))
+
+
+def publish(server: str, change: Change) -> None:
+    """Tell all that a change of the server `server` interests."""
+    cast(NAME, ("publish", server, change))
+
+
+async def statistics() -> SubscriptionsStatistics:
+    """Counts. CallExit if the process is not there."""
+    return await call_process(NAME, ("statistics",))  # type: ignore[no-any-return]

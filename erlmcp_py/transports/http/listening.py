@@ -1,0 +1,149 @@
+"""`subscriptions/listen` over HTTP: a response that stays open and tells of changes (MCP 2026-07-28).
+
+The stream begins with what of the wish is honoured, and ends with a result when the node goes down.
+It outlives a crash of its server and of the process that keeps the subscriptions: both are found by
+name. After the latter nobody knows what was missed, so everything is announced once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from erlmcp_py.protocol.errors import McpError
+from erlmcp_py.protocol.jsonrpc import (
+    Response,
+    encode,
+    error_response,
+    notification,
+    params_as,
+    raw,
+)
+from erlmcp_py.protocol.meta import subscription_meta
+from erlmcp_py.protocol.notifications import ACKNOWLEDGED
+from erlmcp_py.protocol.shape import shape_result
+from erlmcp_py.protocol.subscriptions import (
+    SubscriptionFilter,
+    SubscriptionsAcknowledgedParams,
+    SubscriptionsListenParams,
+    SubscriptionsListenResult,
+)
+from erlmcp_py.server.process import Honour
+from erlmcp_py.subscriptions import (
+    NAME,
+    Announcement,
+    Subscription,
+    changes_of,
+    subscribe,
+    unsubscribe,
+)
+from erlmcp_py.transports.http.answering import unavailable, write_answer, write_message
+from erlmcp_py.transports.http.request import HttpRequest
+from erlmcp_py.transports.http.sse import SseWriter
+from supervisors import CallExit, Pid, call, demonitor, monitor, receive, send_after, whereis
+from supervisors import self as own_pid
+
+if TYPE_CHECKING:
+    from erlmcp_py.protocol.jsonrpc import Request
+    from erlmcp_py.protocol.meta import ModernMeta
+    from erlmcp_py.transports.http.connection import Connection
+
+AGAIN: float = 0.05
+"""Seconds until the next attempt to subscribe where nobody keeps subscriptions at the moment."""
+
+
+async def listen(
+    connection: Connection, http: HttpRequest, server: Pid, request: Request, meta: ModernMeta
+) -> None:
+    """Answer one `subscriptions/listen`: returns when the stream has ended."""
+    try:
+        params = params_as(request, SubscriptionsListenParams)
+    except McpError as error:
+        write_message(connection, http, error_response(request.id, error), "modern")
+        return
+    try:
+        name, honoured = await call(server, Honour(params.notifications))
+    except CallExit as problem:
+        write_answer(connection, http, unavailable(request.id, problem))
+        return
+    subscription = Subscription(name, connection.pid, changes_of(honoured))
+    stream = _Stream(connection, http, request, meta, subscription)
+    await stream.run(honoured)
+
+
+class _Stream:
+    def __init__(
+        self,
+        connection: Connection,
+        http: HttpRequest,
+        request: Request,
+        meta: ModernMeta,
+        subscription: Subscription,
+    ) -> None:
+        self.connection = connection
+        self.request = request
+        self.meta = meta
+        self.subscription = subscription
+        self.tag = bytes(raw(request.id))
+        self.writer = SseWriter(version=http.version, keep_alive=http.keep_alive)
+        self.watched: Any = None
+
+    async def run(self, honoured: SubscriptionFilter) -> None:
+        connection, writer = self.connection, self.writer
+        params = SubscriptionsAcknowledgedParams(
+            notifications=honoured, meta=subscription_meta(self.request.id)
+        )
+        connection.write(writer.start())
+        connection.write(writer.event(encode(notification(ACKNOWLEDGED, params))))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.watch)
+            self._subscribe()
+            try:
+                while not connection.gone and await self._next():
+                    pass
+            finally:
+                unsubscribe(self.subscription)
+                demonitor(self.watched, flush=True)
+            nursery.cancel_scope.cancel()
+        connection.write(writer.end())
+        connection.closing |= not writer.keep_alive
+
+    def _subscribe(self) -> None:
+        self.watched = monitor(NAME)
+        subscribe(self.subscription)
+
+    async def _next(self) -> bool:
+        """Write what there is, then wait for the next message; False if it was the last."""
+        connection = self.connection
+        message = await connection.poll()
+        if message is None:
+            await connection.flush()
+            try:
+                message = await receive(timeout=connection.config.keep_alive)
+            except trio.TooSlowError:
+                connection.write(self.writer.comment())
+                return True
+        match message:
+            case ("changed", subscription, announcement) if subscription is self.subscription:
+                subscription.taken(announcement.change)
+                connection.write(self.writer.event(announcement.tagged(self.tag)))
+            case ("DOWN", ref, _, _, _) if ref is self.watched:
+                send_after(AGAIN, own_pid(), ("subscribe_again", self.subscription))
+            case ("subscribe_again", subscription) if subscription is self.subscription:
+                if whereis(NAME) is None:
+                    send_after(AGAIN, own_pid(), message)
+                    return True
+                self._subscribe()
+                for change in subscription.changes:
+                    subscription.announce(Announcement(change))
+            case ("disconnected",):
+                connection.gone = True
+            case ("drain",):
+                result = SubscriptionsListenResult(meta=subscription_meta(self.request.id))
+                answer = Response(
+                    self.request.id, shape_result(result, "modern", self.meta.version)
+                )
+                connection.write(self.writer.event(encode(answer)))
+                return False
+        return True
