@@ -154,6 +154,17 @@ def test_a_manager_hibernates_when_one_of_the_handlers_asks_for_it(as_process: A
         otp.send(pid, event)
         await trio.sleep(1)
         assert sys.is_hibernating(pid)
+        await gen_event.add_handler(pid, Bare, "newest")
+        await gen_event.swap_handler(pid, (Bare, None), (Fresh, "asleep"))
+        await gen_event.sync_notify(pid, "wakes")
+        assert not sys.is_hibernating(pid)
+        await gen_event.sync_notify(pid, event)
+        assert sys.is_hibernating(pid)  # the newest and the oldest of three have asked
+        await gen_event.delete_handler(pid, Echo)
+        await gen_event.sync_notify(pid, event)
+        assert sys.is_hibernating(pid)  # the newest of two
+        await gen_event.delete_handler(pid, Fresh)
+        await gen_event.add_handler(pid, Echo, "asleep")
         await gen_event.swap_handler(pid, (Echo, None), (Fresh, "asleep"))
         assert sys.is_hibernating(pid)
         await gen_event.call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from supervisors import (
     Supervisor,
     SupFlags,
 )
+from supervisors._supervisor.pacing import Pace
 
 
 class Worker(GenServer):
@@ -162,6 +164,35 @@ def test_a_stop_during_a_pause_leaves_nothing_behind(as_process, tree) -> None:
             await started("a")
 
     as_process(main)
+
+
+def test_the_pace_of_a_child_goes_with_it(as_process, tree) -> None:
+    """However it goes: nothing of it is kept."""
+
+    async def main() -> None:
+        before = paces()
+        await tree.begin(steady(1.0), intensity=100, restart="transient")
+        for end in ("terminated", "terminated while it waits", "ended"):
+            pid = await tree.child("a")
+            await tree.kill(pid)
+            if end == "terminated while it waits":
+                await otp.terminate_child(tree.sup, pid)
+                continue
+            pid = await started("a")
+            assert paces() == before + 1
+            if end == "terminated":
+                await otp.terminate_child(tree.sup, pid)
+            else:
+                await otp.stop(pid)
+            assert await tree.pids() == []
+        assert paces() == before
+
+    as_process(main)
+
+
+def paces() -> int:
+    gc.collect()
+    return sum(type(thing) is Pace for thing in gc.get_objects())
 
 
 def test_a_budget_is_each_childs_own(as_process, tree) -> None:

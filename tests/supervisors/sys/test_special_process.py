@@ -245,6 +245,30 @@ def test_a_system_message_waits_for_its_turn(as_process) -> None:
     as_process(main)
 
 
+def test_told_to_terminate_it_handles_nothing_else(as_process) -> None:
+    ended: list[Any] = []
+
+    async def main() -> None:
+        pid = await start(terminate=lambda reason, state: ended.append(state))
+        send(pid, "wait")
+
+        async def ask() -> None:
+            await sys.terminate(pid, "shutdown")
+
+        otp.spawn(ask)
+        await trio.sleep(1)
+        send(pid, ("alloc", otp.self()))
+        send(pid, "go on")
+        assert await receive(timeout=1) == ("EXIT", pid, "shutdown")
+        assert ended == [([], [1, 2, 3, 4])]
+
+    async def traps() -> None:
+        otp.trap_exit()
+        await main()
+
+    as_process(traps)
+
+
 def test_a_full_mailbox_does_not_keep_system_messages_out(as_process) -> None:
     async def flooded() -> None:
         otp.limit_mailbox(3, "drop_oldest")
@@ -339,7 +363,10 @@ async def counter():
                 send(asker, count)
 """
 MIGRATES = """def system_code_change(self, old_vsn, count, extra):
-        return ("ok", count * extra) if old_vsn == 1 else ("error", "cannot")"""
+        return ("ok", count * extra) if old_vsn == 1 else ("error", "cannot")
+
+    def system_get_state(self, count):
+        return "new", count"""
 
 
 def test_new_code_and_a_migrated_state(as_process, tmp_path: Path, monkeypatch) -> None:
@@ -368,6 +395,7 @@ def test_new_code_and_a_migrated_state(as_process, tmp_path: Path, monkeypatch) 
             await sys.change_code(pid, None, 2, 10)
         assert await sys.get_state(pid) == 1
         await sys.change_code(pid, None, 1, 10)
+        assert await sys.get_state(pid) == ("new", 10)
         await sys.resume(pid)
         assert await count() == 15
 
