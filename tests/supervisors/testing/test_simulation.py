@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from supervisors import _callback, _limits, _process, _timers
-from supervisors import sys as sys_module
 from supervisors._gen_event import handlers
 from supervisors._gen_server import calls
 from supervisors._gen_statem import engine
 from supervisors._pg import groups
 from supervisors._registry import entries
 from supervisors._supervisor import dynamic, intensity, one_for_one, pacing, process, regular
+from supervisors._sys import requests as system_requests
 from supervisors._tasks import stream
 from supervisors.testing import simulate
 from supervisors.testing.simulation.campaign import campaign
@@ -273,7 +273,7 @@ def groups_keep_the_dead(patch: pytest.MonkeyPatch) -> None:
 
 
 def code_changes_while_it_runs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sys_module, "_is_suspended", lambda _process: True)
+    patch.setattr(system_requests, "is_suspended", lambda _process: True)
 
 
 @pytest.mark.parametrize(
