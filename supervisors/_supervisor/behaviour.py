@@ -30,6 +30,7 @@ from functools import partial
 from typing import Any
 
 from .. import _proc_lib
+from .._names import Name
 from .._pid import Pid
 from .process import serve
 from .spec import ChildSpec, ChildType, Restart, Shutdown
@@ -47,10 +48,10 @@ class Supervisor(ABC):
         """
 
     @classmethod
-    async def start_link(cls, *args: Any, name: str | None = None) -> Pid:
+    async def start_link(cls, *args: Any, name: Name | None = None) -> Pid:
         """Start the supervisor and its children, linked to the calling process.
 
-        args: given to `init`. name: registered before the first child starts.
+        args: given to `init`. name: of any form, registered before the first child starts.
         Returns when all children have started. Raises StartError, everything stopped
         again: ``("already_started", pid)``, ``("bad_return", ..)``, ``("supervisor_data",
         fault)``, ``("start_spec", fault)``, ``("bad_start_spec", specs)`` or ``("shutdown",
@@ -64,7 +65,7 @@ class Supervisor(ABC):
         cls,
         *args: Any,
         id: Hashable = None,
-        name: str | None = None,
+        name: Name | None = None,
         restart: Restart = "permanent",
         shutdown: Shutdown = math.inf,
         type: ChildType = "supervisor",

@@ -20,7 +20,7 @@ from .._errors import Finished, Reason, is_normal, reason_of
 from .._gen_server.calls import From, cast, reply
 from .._gen_server.system import loaded_class
 from .._pid import Pid
-from .._process import crash_report
+from .._process import Remote, crash_report
 from .._reports import ErrorReport, ProgressReport, SupervisorReport, WarningReport
 from .._signals import is_alive
 from .._sys.debug import debug_of
@@ -230,7 +230,7 @@ class SupervisorProcess(SystemHooks):
         try:
             await self._carry_out(self.machine.terminate_child(child))
         except SupervisorError:
-            if is_alive(child):
+            if _alive(child):
                 raise
 
     # --- carrying out -----------------------------------------------------------------
@@ -280,7 +280,8 @@ class SupervisorProcess(SystemHooks):
 
 
 def _alive(pid: Any) -> bool:
-    return isinstance(pid, Pid) and is_alive(pid)
+    """One of another node counts as alive: the supervisor is linked and would know."""
+    return isinstance(pid, Pid) and (isinstance(pid._process, Remote) or is_alive(pid))
 
 
 async def serve(module: Supervisor, args: tuple[Any, ...]) -> None:

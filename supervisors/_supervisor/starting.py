@@ -23,7 +23,7 @@ async def call_start(start: StartFunction) -> StartOutcome:
     function, args = start
     try:
         returned = function(*args)
-        if type(returned) is not Pid and isinstance(returned, Awaitable):
+        if isinstance(returned, Awaitable):
             returned = await returned
     except (trio.Cancelled, SelfExit, KeyboardInterrupt, GeneratorExit):
         raise  # the end of the supervisor itself
@@ -35,9 +35,9 @@ async def call_start(start: StartFunction) -> StartOutcome:
 
 
 def _read(returned: Any) -> StartOutcome:
-    if type(returned) is Pid:
+    if isinstance(returned, Pid):
         return Started(returned, returned)
-    if type(returned) is tuple and len(returned) == 2 and type(returned[0]) is Pid:
+    if type(returned) is tuple and len(returned) == 2 and isinstance(returned[0], Pid):
         return Started(returned[0], returned)
     return Failed(returned)
 
