@@ -609,7 +609,6 @@ def test_a_cancelled_call_leaves_nothing_behind(as_process, server):
 
 @pytest.mark.otp("gen_server", "stop1")
 @pytest.mark.otp("gen_server", "stop2")
-@pytest.mark.otp("gen_server", "stop5")
 def test_stop(as_process, server):
     """S26: through terminate; a wrong reason, a dead server and lateness are exits."""
 

@@ -158,7 +158,7 @@ def test_start(as_process, machine):
     as_process(main)
 
 
-@suite("start7", "start10", "stop7")
+@suite("start7", "start10", "stop6")
 def test_global_names(as_process, machine):
     async def main():
         name = ("global", "switch")
@@ -263,7 +263,7 @@ def test_child_of_a_supervisor(as_process, machine):
 # --- stop --------------------------------------------------------------------------------
 
 
-@suite("stop1", "stop2", "stop4", "stop5", "stop6")
+@suite("stop1", "stop2", "stop4")
 def test_stop(as_process, machine):
     async def main():
         seen: list[Any] = []
