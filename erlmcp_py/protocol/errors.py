@@ -113,3 +113,15 @@ def http_status(code: int, era: Era) -> int:
     """
     table = _MODERN_STATUS if era == "modern" else _LEGACY_STATUS
     return table.get(code, 200)
+
+
+def mismatch(problem: Exception, root: str) -> str:
+    """What a decoder of msgspec did not like, with the place first: "params.level: Expected …".
+
+    root: what the decoded value is called in the message.
+    """
+    text, _, path = str(problem).partition(" - at `$")
+    place = path.removesuffix("`")
+    if place.startswith("key"):
+        return f"{root}: {text} - at `{place}`"
+    return f"{root}{place}: {text}"

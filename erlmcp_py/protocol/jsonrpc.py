@@ -5,8 +5,10 @@ Decoding is one pass of msgspec into an envelope whose `params`, `result` and `e
 because a typed decoder would stop at the first wrong field and lose the `id` that the error answer
 needs. What a method's parameters look like is decided later, by `params_as`, once the method is known.
 
-Refused, with the code JSON-RPC gives it: malformed JSON (-32700), batches, ids that are null, boolean
-or fractional, a missing or other `jsonrpc`, `params` that are no object (all -32600).
+Refused, with the code JSON-RPC gives it: malformed JSON (-32700: also bytes that are no UTF-8, escaped
+lone surrogates, NaN and Infinity, calls nested deeper than MAX_DEPTH), batches, ids that are null,
+boolean or fractional, a missing or other `jsonrpc`, `params` that are no object (all -32600). Of a
+member that is there twice the last one counts, wherever it is looked at; integers have no limit.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from erlmcp_py.protocol.errors import (
     DecodeError,
     EncodeError,
     McpError,
+    mismatch,
 )
 
 T = TypeVar("T")
@@ -95,6 +98,14 @@ _well_formed = msgspec.json.Decoder(Raw).decode
 _error_object = msgspec.json.Decoder(ErrorObject).decode
 _encode = msgspec.json.Encoder().encode
 
+MAX_DEPTH: Final = 128
+"""Levels of arrays and objects a request or notification may have, itself included. What is read
+here is walked again by schemas and handlers, whose own limits depend on how deep in the stack they are.
+"""
+
+_TOO_DEEP: Final = "Parse error: the JSON is nested too deeply"
+_TO_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
 _OPEN_BRACE: Final = ord("{")
 _EMPTY: Final = Raw(b"{}")
 
@@ -115,6 +126,11 @@ def decode(data: bytes | str) -> Message:
     id = wire.id
     kind = type(id)
     known = kind is int or kind is str
+    if type(data) is bytes and not data.isascii():
+        try:
+            data.decode()  # strings in what stays raw have not been looked at
+        except UnicodeDecodeError as problem:
+            raise _malformed(problem, id if known else None) from None
     if wire.jsonrpc != "2.0":
         what = "is missing" if wire.jsonrpc is UNSET else f"is {_shown(wire.jsonrpc)}"
         raise _invalid(f'"jsonrpc" {what}; it must be "2.0"', id if known else None)
@@ -129,6 +145,8 @@ def decode(data: bytes | str) -> Message:
         elif memoryview(params)[0] != _OPEN_BRACE:
             text = '"params" must be an object (MCP has no positional parameters)'
             raise _invalid(text, id if known else None)
+        elif _is_deep(params):
+            raise DecodeError(PARSE_ERROR, _TOO_DEEP, id if known else None)
         if known:
             return Request(id, method, params)
         if id is UNSET:
@@ -209,10 +227,25 @@ def params_as(message: Request | Notification, type: type[T]) -> T:
     try:
         return decoder.decode(_EMPTY if message.params is None else message.params)  # type: ignore[no-any-return]
     except msgspec.ValidationError as problem:
-        reason = str(problem).replace("`$", "`params")
-        raise McpError(INVALID_PARAMS, f"{message.method}: {reason}") from None
+        text = f"{message.method}: {mismatch(problem, 'params')}"
+        raise McpError(INVALID_PARAMS, text) from None
     except (ValueError, RecursionError) as problem:
         raise _malformed(problem, getattr(message, "id", None)) from None
+
+
+def _is_deep(params: Raw) -> bool:
+    """Whether well-formed JSON has more than MAX_DEPTH - 1 levels (the message is one more)."""
+    text = bytes(params)
+    if text.count(b"{") + text.count(b"[") < MAX_DEPTH:
+        return False
+    # Without its strings the text is peeled from inside, a level at a time.
+    outside = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    brackets = b"".join(outside).translate(_TO_SQUARE, _NO_BRACKET)
+    for _ in range(MAX_DEPTH - 1):
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
+            return False
+    return True
 
 
 def _not_an_object(data: bytes | str) -> DecodeError:
@@ -228,7 +261,7 @@ def _not_an_object(data: bytes | str) -> DecodeError:
 
 def _malformed(problem: Exception, id: RequestId | None = None) -> DecodeError:
     if isinstance(problem, RecursionError):
-        return DecodeError(PARSE_ERROR, "Parse error: the JSON is nested too deeply", id)
+        return DecodeError(PARSE_ERROR, _TOO_DEEP, id)
     return DecodeError(PARSE_ERROR, f"Parse error: {problem}", id)
 
 

@@ -14,7 +14,8 @@ from typing import Any, Final, NoReturn, get_args
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, unsupported_version
+from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, mismatch, unsupported_version
+from erlmcp_py.protocol.headers import NAMED_BY
 from erlmcp_py.protocol.jsonrpc import Notification, Request, RequestId, params_as
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
 from erlmcp_py.protocol.notifications import ProgressToken
@@ -41,7 +42,9 @@ class ModernMeta(msgspec.Struct, frozen=True):
     """What a modern request says about itself.
 
     `log_level` None: the request wants no `notifications/message`; `progress_token` None: no
-    `notifications/progress`. `raw` is the whole `_meta` object, for trace context and extensions.
+    `notifications/progress`. `target`: the tool, prompt, resource or task it is for, which `Mcp-Name`
+    repeats (`headers.NAMED_BY`); None if its method has none, or it is no string. `trace`: the members
+    of W3C's trace context that are strings, as they came.
     """
 
     version: str
@@ -49,19 +52,34 @@ class ModernMeta(msgspec.Struct, frozen=True):
     client_capabilities: ClientCapabilities
     log_level: LogLevel | None
     progress_token: ProgressToken | None
-    raw: Raw
-
-
-class _Params(msgspec.Struct, frozen=True, gc=False):
-    meta: Raw = msgspec.field(name="_meta", default=Raw())
+    target: str | None = None
+    trace: dict[str, str] | None = None
 
 
 class _Members(msgspec.Struct, frozen=True):
-    version: str = msgspec.field(name=PROTOCOL_VERSION)
-    client_capabilities: ClientCapabilities = msgspec.field(name=CLIENT_CAPABILITIES)
+    version: str | UnsetType = msgspec.field(name=PROTOCOL_VERSION, default=UNSET)
+    client_capabilities: ClientCapabilities | UnsetType = msgspec.field(
+        name=CLIENT_CAPABILITIES, default=UNSET
+    )
     client_info: Implementation | UnsetType = msgspec.field(name=CLIENT_INFO, default=UNSET)
     log_level: LogLevel | UnsetType = msgspec.field(name=LOG_LEVEL, default=UNSET)
-    progress_token: ProgressToken | UnsetType = msgspec.field(name="progressToken", default=UNSET)
+    progress_token: ProgressToken | UnsetType = msgspec.field(name=PROGRESS_TOKEN, default=UNSET)
+    traceparent: Any = None
+    tracestate: Any = None
+    baggage: Any = None
+
+
+class _Params(msgspec.Struct, frozen=True, rename="camel"):
+    """The one look at the parameters that serves the ladder and the header check together."""
+
+    meta: _Members = msgspec.field(name="_meta", default=_Members())
+    name: Any = None
+    uri: Any = None
+    task_id: Any = None
+
+
+class _RawParams(msgspec.Struct, frozen=True, gc=False):
+    meta: Raw = msgspec.field(name="_meta", default=Raw())
 
 
 class _EraMeta(msgspec.Struct, frozen=True, gc=False):
@@ -88,8 +106,9 @@ class _TaggedParams(msgspec.Struct, frozen=True):
     meta: _TaggedMeta = msgspec.field(name="_meta", default=_TaggedMeta())
 
 
-_members = msgspec.json.Decoder(_Members).decode
+_params = msgspec.json.Decoder(_Params).decode
 _any = msgspec.json.Decoder().decode
+_EMPTY: Final = Raw(b"{}")
 
 
 def read_meta(request: Request) -> ModernMeta:
@@ -99,22 +118,73 @@ def read_meta(request: Request) -> ModernMeta:
     `{supported, requested}` if its version is not a modern one; `supported` then names the legacy
     revisions too, for a client that can fall back to `initialize`.
     """
-    raw = params_as(request, _Params).meta
+    meta = find_meta(request)
+    if meta is None:
+        _refuse(request, None)
+    return meta
+
+
+def find_meta(request: Request) -> ModernMeta | None:
+    """The same, for a transport without headers: None if the request names no protocol version in its
+    `_meta`, which makes it a legacy one (MCP 2026-07-28, versioning).
+    """
     try:
-        members = _members(raw)
+        params = _params(_EMPTY if request.params is None else request.params)
     except (ValueError, RecursionError) as problem:
-        _refuse(request, raw, problem)
-    if members.version not in MODERN:
-        raise unsupported_version(members.version)
+        if not is_modern(request):
+            return None
+        _refuse(request, problem)
+    members = params.meta
+    if members.version is UNSET:
+        return None
+    if members.version not in MODERN or members.client_capabilities is UNSET:
+        _refuse(request, None)
     info, level, token = members.client_info, members.log_level, members.progress_token
     return ModernMeta(
-        version=members.version,
-        client_info=None if info is UNSET else info,
-        client_capabilities=members.client_capabilities,
-        log_level=None if level is UNSET else level,
-        progress_token=None if token is UNSET else token,
-        raw=raw,
+        members.version,
+        None if info is UNSET else info,
+        members.client_capabilities,
+        None if level is UNSET else level,
+        None if token is UNSET else token,
+        _target(request.method, params),
+        _trace(members),
     )
+
+
+def read_target(request: Request | Notification) -> str | None:
+    """`ModernMeta.target` of a message whose `_meta` cannot be read."""
+    key = NAMED_BY.get(request.method)
+    if key is None or request.params is None:
+        return None
+    try:
+        value = _any(request.params).get(key)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _target(method: str, params: _Params) -> str | None:
+    match NAMED_BY.get(method):
+        case "name":
+            value = params.name
+        case "uri":
+            value = params.uri
+        case "taskId":
+            value = params.task_id
+        case _:
+            return None
+    return value if type(value) is str else None
+
+
+def _trace(members: _Members) -> dict[str, str] | None:
+    if members.traceparent is None and members.tracestate is None and members.baggage is None:
+        return None
+    found = {
+        TRACEPARENT: members.traceparent,
+        TRACESTATE: members.tracestate,
+        BAGGAGE: members.baggage,
+    }
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def is_modern(request: Request) -> bool:
@@ -177,8 +247,9 @@ def read_progress_token(request: Request) -> ProgressToken | None:
     return None if meta is None else meta.progress_token
 
 
-def _refuse(request: Request, raw: Raw, problem: Exception) -> NoReturn:
+def _refuse(request: Request, problem: Exception | None) -> NoReturn:
     """Raise the first rung of the ladder that the request misses."""
+    raw = params_as(request, _RawParams).meta
     where = f"{request.method}: params._meta"
     if not raw:
         raise _bad(f"{where} is missing; it must name {PROTOCOL_VERSION}")
@@ -200,7 +271,7 @@ def _refuse(request: Request, raw: Raw, problem: Exception) -> NoReturn:
     if LOG_LEVEL in meta and level not in get_args(LogLevel):
         levels = ", ".join(get_args(LogLevel))
         raise _bad(f'{where}["{LOG_LEVEL}"] must be one of {levels}')
-    raise _bad(f"{where} is invalid: {problem}")
+    raise _bad(f"{request.method}: {mismatch(problem or ValueError(), 'params')}")
 
 
 def _bad(text: str) -> McpError:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError, mismatch
 from erlmcp_py.protocol.extensions.tasks import CreateTaskResult
 from erlmcp_py.protocol.input import INPUT_METHODS, InputRequiredResult
 from erlmcp_py.protocol.jsonrpc import Response
@@ -44,8 +44,7 @@ def result_as(response: Response, type: type[T], what: str = "the result") -> T:
     try:
         return decoder.decode(response.result)  # type: ignore[no-any-return]
     except (ValueError, RecursionError) as problem:
-        reason = str(problem).replace("`$", "`result")
-        raise InvalidResult(f"{what}: {reason}") from None
+        raise InvalidResult(f"{what}: {mismatch(problem, 'result')}") from None
 
 
 def read_result(response: Response, method: Method, version: str, *, tasks: bool = False) -> Any:

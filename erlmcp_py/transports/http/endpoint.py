@@ -38,7 +38,7 @@ from erlmcp_py.protocol.jsonrpc import (
     encode,
     error_response,
 )
-from erlmcp_py.protocol.meta import ModernMeta, is_modern, read_meta
+from erlmcp_py.protocol.meta import ModernMeta, is_modern, read_meta, read_target
 from erlmcp_py.protocol.versions import LATEST, MODERN, Era, era_of
 from erlmcp_py.transports.http.access import AccessPolicy, accepted, is_json
 from erlmcp_py.transports.http.mirrored import check_mirrored
@@ -212,17 +212,17 @@ def _modern(http: HttpRequest, server: str | None, message: Message, version: st
         if isinstance(message, Notification):
             if version not in MODERN:
                 raise header_mismatch(f"MCP-Protocol-Version is {version!r}, not {LATEST!r}")
-            check_mirrored(http.headers, message)
+            check_mirrored(http.headers, message, None)
             return ACCEPTED
         try:
             meta = read_meta(message)
         except McpError as error:
             if error.code == UNSUPPORTED_VERSION:
                 _check_version(version, error.data["requested"])
-                check_mirrored(http.headers, message)
+                check_mirrored(http.headers, message, read_target(message))
             raise
         _check_version(version, meta.version)
-        check_mirrored(http.headers, message)
+        check_mirrored(http.headers, message, meta.target)
     except McpError as error:
         return error_answer(id, error, "modern")
     return Invoke(server, message, meta)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from erlmcp_py.protocol import jsonrpc
@@ -15,11 +13,16 @@ from erlmcp_py.protocol.meta import (
     CLIENT_INFO,
     LOG_LEVEL,
     PROTOCOL_VERSION,
+    find_meta,
     is_modern,
     read_meta,
     read_progress_token,
+    read_subscription,
+    read_target,
+    request_meta,
+    subscription_meta,
 )
-from erlmcp_py.protocol.types import ClientCapabilities, Implementation
+from erlmcp_py.protocol.types import ClientCapabilities, Implementation, RootsCapability
 from erlmcp_py.protocol.versions import SUPPORTED
 
 GOOD: dict[str, Any] = {PROTOCOL_VERSION: "2026-07-28", CLIENT_CAPABILITIES: {}}
@@ -53,7 +56,34 @@ def test_everything_there_is() -> None:
     assert meta.client_capabilities.extensions == {"x/y": {"a": 1}}
     assert meta.client_capabilities.sampling is None
     assert (meta.log_level, meta.progress_token) == ("warning", 7)
-    assert msgspec.json.decode(meta.raw) == full
+    assert meta.trace == {"traceparent": full["traceparent"]}
+    assert meta.target == "t"
+    assert find_meta(request(full, name="t")) == meta
+
+
+TARGETS = [
+    ("tools/call", {"name": "t", "uri": "u"}, "t"),
+    ("resources/read", {"name": "t", "uri": "u"}, "u"),
+    ("tasks/get", {"taskId": "i"}, "i"),
+    ("tools/list", {"name": "t"}, None),
+    ("prompts/get", {"name": 5}, None),
+    ("prompts/get", {}, None),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "target"), TARGETS)
+def test_the_target_is_what_mcp_name_repeats(method: str, params: Any, target: str | None) -> None:
+    message = jsonrpc.request(1, method, {**params, "_meta": GOOD})
+    assert read_meta(message).target == target
+    assert read_target(message) == target
+    assert read_target(jsonrpc.request(1, method, params)) == target
+
+
+def test_trace_context_that_is_no_text_is_ignored() -> None:
+    assert read_meta(request({**GOOD, "traceparent": 1, "baggage": "a=b"})).trace == {
+        "baggage": "a=b"
+    }
+    assert read_meta(request(GOOD)).trace is None
 
 
 INVALID = [
@@ -116,7 +146,14 @@ ERAS = [
 
 @pytest.mark.parametrize(("meta", "modern"), ERAS, ids=[str(case[0]) for case in ERAS])
 def test_the_version_in_meta_tells_the_era(meta: Any, modern: bool) -> None:
-    assert is_modern(request(meta, name="t")) is modern
+    message = request(meta, name="t")
+    assert is_modern(message) is modern
+    try:
+        found = find_meta(message)
+    except McpError:
+        assert modern
+    else:
+        assert (found is not None) is modern
 
 
 def test_without_params_it_is_legacy() -> None:
@@ -143,9 +180,21 @@ def test_legacy_progress_token_of_a_wrong_kind(token: Any) -> None:
     assert "progressToken" in caught.value.message
 
 
-def test_text_in_meta_that_is_no_unicode() -> None:
-    meta = json.dumps(GOOD)[:-1].encode() + b',"traceparent":"\xff"}'
-    data = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":' + meta + b"}}"
-    message = jsonrpc.decode(data)
-    assert isinstance(message, jsonrpc.Request)
-    assert read_meta(message).version == "2026-07-28"
+def test_what_a_client_writes_is_what_a_server_reads() -> None:
+    info, capabilities = Implementation("c", "1"), ClientCapabilities(roots=RootsCapability())
+    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    written = request_meta(
+        "2026-07-28", info, capabilities, log_level="debug", progress_token=3, more=trace
+    )
+    read = read_meta(request(written))
+    assert (read.client_info, read.client_capabilities) == (info, capabilities)
+    assert (read.log_level, read.progress_token, read.trace) == ("debug", 3, trace)
+    encoded = request_meta("2026-07-28", jsonrpc.raw(info), jsonrpc.raw(capabilities))
+    assert read_meta(request(encoded)).client_info == info
+
+
+def test_the_subscription_of_a_notification() -> None:
+    tagged = jsonrpc.notification("n", {"_meta": subscription_meta("s-1")})
+    assert read_subscription(tagged) == "s-1"
+    for other in (None, {}, {"_meta": {}}, {"_meta": None}, {"_meta": subscription_meta([])}):
+        assert read_subscription(jsonrpc.notification("n", other)) is None
