@@ -32,8 +32,8 @@ class Distribution(Protocol):
     """What a bus has to offer to one node.
 
     It calls the node's `Endpoint`: `up` and `down` as connections come and go, `deliver`
-    for each signal; all in the trio thread, one pair of nodes in the order of sending, and
-    nothing of a connection after its `down`. Each connection is mutual. Signals hold pids,
+    for each signal; all in the trio thread, never from within `send`, one pair of nodes in the
+    order of sending, and nothing of a connection after its `down`. Each connection is mutual. Signals hold pids,
     references and `From` objects: `wire.Codec` makes bytes of them.
     """
 
