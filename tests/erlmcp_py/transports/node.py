@@ -15,6 +15,8 @@ from erlmcp_py.registry import Registry
 from erlmcp_py.server import Context, Server
 from erlmcp_py.server.process import ServerProcess
 from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
+from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
+from erlmcp_py.subscriptions import Subscriptions
 from supervisors import (
     ChildSpec,
     Pid,
@@ -127,6 +129,7 @@ async def node(
     """
     specs = [
         Registry.child_spec(name="registry"),
+        Subscriptions.child_spec(id=SUBSCRIPTIONS, name=SUBSCRIPTIONS),
         SessionsSupervisor.child_spec(
             SessionStore(), limits or SessionLimits(), name="sessions_sup"
         ),

@@ -328,3 +328,74 @@ async def test_a_node_without_the_server_says_so() -> None:
         answer = await pipes.ask(modern("echo", text="x"))
         assert "no server 'other'" in answer["error"]["message"]
         assert whereis("stdio") is not None
+
+
+# --- changes --------------------------------------------------------------------------------
+
+
+def wish(id: int | str, **wanted: Any) -> dict[str, Any]:
+    params = {"_meta": meta(), "notifications": wanted}
+    return {"jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params}
+
+
+def late() -> str:
+    """A tool that comes later."""
+    return "late"
+
+
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+
+
+async def test_a_modern_client_has_several_subscriptions_each_with_its_id() -> None:
+    async with client() as pipes:
+        server = (await registry.servers())["probe"].server
+        for id in (1, "two"):
+            acknowledged = await pipes.ask(wish(id, toolsListChanged=True))
+            assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
+            assert acknowledged["params"] == {
+                "_meta": {SUBSCRIPTION: id},
+                "notifications": {"toolsListChanged": True},
+            }
+        server.tool()(late)
+        told = [(await pipes.receive())["params"]["_meta"][SUBSCRIPTION] for _ in range(2)]
+        assert told == [1, "two"]
+        cancelled = {"requestId": 1, "reason": "enough"}
+        await pipes.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled}
+        )
+        assert text(await pipes.ask(modern("echo", 5, text="hi"))) == "hi"
+        server.remove_tool("late")
+        assert (await pipes.receive())["params"]["_meta"][SUBSCRIPTION] == "two"
+        # The id of a subscription is taken as long as it is open, and no longer.
+        assert (await pipes.ask(wish("two")))["error"]["code"] == -32600
+        assert (await pipes.ask(wish(1)))["params"]["_meta"] == {SUBSCRIPTION: 1}
+
+
+async def test_a_legacy_client_is_told_of_lists_from_the_handshake_on() -> None:
+    async with client() as pipes:
+        server = (await registry.servers())["probe"].server
+        await pipes.ask(initialize())
+        server.tool()(late)
+        assert await pipes.receive() == {
+            "jsonrpc": "2.0",
+            "method": "notifications/tools/list_changed",
+        }
+
+
+async def test_a_restarted_transport_goes_on_telling() -> None:
+    async with client() as pipes:
+        server = (await registry.servers())["probe"].server
+        await pipes.ask(initialize())
+        first = whereis("stdio")
+        await kill(first)
+        assert text(await pipes.ask(legacy_call("echo", 4, text="hi"))) == "hi"
+        server.tool()(late)
+        assert (await pipes.receive())["method"] == "notifications/tools/list_changed"
+
+
+async def test_a_killed_transport_answers_the_request_of_a_subscription_that_is_lost() -> None:
+    async with client() as pipes:
+        await pipes.ask(wish(1, toolsListChanged=True))
+        await kill(whereis("stdio"))
+        answer = await pipes.receive()
+        assert (answer["id"], answer["error"]["code"]) == (1, -32603)
