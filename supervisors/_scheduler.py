@@ -65,14 +65,16 @@ class InLine:
 class Scheduler:
     """The run queue of one runtime and the trio task that serves it."""
 
-    __slots__ = ("_alone", "_parked", "_task", "_width", "queue")
+    __slots__ = ("_alone", "_greedy", "_parked", "_task", "_turn", "_width", "queue")
 
     def __init__(self) -> None:
         self.queue: deque[Runnable | InLine] = deque()
         self._task: trio.lowlevel.Task | None = None
         self._parked = False
-        self._width = 1
         self._alone = False
+        self._greedy = False
+        self._turn = Turn()
+        self._width = 1
 
     def enqueue(self, entry: Runnable | InLine) -> None:
         """Stand in line; wakes the scheduler once."""
@@ -94,7 +96,7 @@ class Scheduler:
             cell.refill()
             return
         if cell.greedy():
-            self._width = 1
+            self._greedy = True
         entry = InLine(trio.lowlevel.current_task())
         self.enqueue(entry)
 
@@ -134,8 +136,13 @@ class Scheduler:
         """Give the next turns of the loop to the tasks at the head of the queue."""
         queue = self.queue
         while queue and isinstance(queue[0], InLine):
-            turn = Turn()
-            room, self._width = self._width, min(2 * self._width, WIDEST)
+            if self._greedy:
+                self._width = 1
+            elif self._turn.begun:  # else nothing is known of those who were let in last
+                self._width = min(2 * self._width, WIDEST)
+            self._greedy = False
+            turn = self._turn = Turn()
+            room = self._width
             while room and queue and isinstance(entry := queue[0], InLine):
                 queue.popleft()
                 if entry.task is not None:
