@@ -14,7 +14,7 @@ from ..._callback import CallbackProcess
 from ..._cell import cell
 from ..._gen_server.calls import ParkedCall
 from ..._pid import Pid
-from ..._process import EXITED, RUNNABLE, RUNNING, Monitor, Process
+from ..._process import EXITED, RUNNABLE, RUNNING, Extras, Monitor, Process
 from ..._runtime import Runtime
 from ..._task import TaskProcess
 from .subjects import SUBJECTS
@@ -25,9 +25,16 @@ def check(runtime: Runtime, world: World) -> Iterator[str]:
     """Every violation there is now, as a sentence; everybody must be waiting."""
     yield from _dispatcher(runtime)
     yield from _names(runtime)
-    for process in list(runtime.table.values()):
-        yield from _record(runtime, process)
-        yield from _mail(process)
+    for pid, process in list(runtime.table.items()):
+        if process.status == EXITED or pid._process is not process:
+            yield f"{pid} has ended and is still in the table"
+        if process.links:
+            yield from _links(runtime, process)
+        if process.extras is not None:
+            yield from _record(runtime, process, process.extras)
+        waits = process.queue_length()
+        if waits or isinstance(process, CallbackProcess):
+            yield from _mail(process, waits)
     world.bury()
     for subject in SUBJECTS:
         yield from subject.check(world)
@@ -68,21 +75,18 @@ def _names(runtime: Runtime) -> Iterator[str]:
             yield f"the name {name!r} belongs to {pid}, which is gone"
         elif process.name != name:
             yield f"the name {name!r} belongs to {pid}, which thinks it is {process.name!r}"
-    for pid, process in runtime.table.items():
-        if process.name is not None and runtime.names.get(process.name) is not pid:
-            yield f"{pid} thinks it is {process.name!r}, which is {runtime.names.get(process.name)}"
 
 
-def _record(runtime: Runtime, process: Process) -> Iterator[str]:
-    pid = process.pid
-    if process.status == EXITED or pid._process is not process:
-        yield f"{pid} has ended and is still in the table"
+def _links(runtime: Runtime, process: Process) -> Iterator[str]:
     for other in process.links or ():
         if other.pid not in runtime.table or process not in (other.links or ()):
-            yield f"{pid} is linked to {other.pid}, which is not linked to it"
-    extras = process.extras
-    if extras is None:
-        return
+            yield f"{process.pid} is linked to {other.pid}, which is not linked to it"
+
+
+def _record(runtime: Runtime, process: Process, extras: Extras) -> Iterator[str]:
+    pid = process.pid
+    if extras.name is not None and runtime.names.get(extras.name) is not pid:
+        yield f"{pid} thinks it is {extras.name!r}, which is {runtime.names.get(extras.name)}"
     for ref, monitor in extras.monitors.items():
         target = monitor.target
         if target.extras is None or target.extras.monitored_by.get(ref) is not monitor:
@@ -96,9 +100,8 @@ def _record(runtime: Runtime, process: Process) -> Iterator[str]:
             yield f"{pid} keeps a call that has ended"
 
 
-def _mail(process: Process) -> Iterator[str]:
+def _mail(process: Process, waits: int) -> Iterator[str]:
     suspended = process.extras is not None and process.extras.suspended
-    waits = process.queue_length()
     if isinstance(process, CallbackProcess):
         if process.status in (RUNNABLE, RUNNING):
             yield f"{process.pid} has status {process.status}, and nobody runs it"
@@ -106,7 +109,6 @@ def _mail(process: Process) -> Iterator[str]:
             yield f"{process.pid} does not look at its {waits} messages"
     elif (
         isinstance(process, TaskProcess)
-        and waits
         and not suspended
         and process.waiting_task is not None
         and process.waiting_for is None

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .... import sys as otp_sys
 from ...._callback import CallbackProcess
+from ...._errors import CallExit
 from ...._gen_server.calls import cast, send_request
 from ...._gen_server.requests import receive_response, reqids_add, reqids_new, reqids_to_list
 from ...._limits import is_kernels, of_kernel
 from ...._pid import Pid
 from ...._process import CALL, Envelope, Process
+from ...._signals import is_alive
 from ...._task import SystemMessage, TaskProcess
 from ..tree import Fault, Node, Worker
 from .subject import FaultKind, Subject, at
@@ -67,7 +70,19 @@ async def _sender(world: World, pid: Pid, node: Worker, number: int) -> None:
             )
     elif expected is not None:
         world.accuse(f"{pid} ended of a burst that its policy {node.policy} lets pass")
+    await _looked_at(world, pid, node)
     await _asked(world, pid, number)
+
+
+async def _looked_at(world: World, pid: Pid, node: Worker) -> None:
+    """A full mailbox keeps no system request waiting: they have a lane of their own."""
+    if node.kind == "task":
+        return  # no behaviour, so nothing to ask
+    try:
+        await otp_sys.get_state(pid, 30.0)
+    except CallExit as failed:
+        if failed.cause == "timeout" and is_alive(pid):
+            world.accuse(f"{pid} has not answered a system request in 30 s")
 
 
 def _goes_on(process: Process) -> bool:
