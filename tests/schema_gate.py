@@ -198,10 +198,11 @@ class Gate:
         self._negotiated: dict[Any, dict[str, None]] = {}
 
     def install(self) -> None:
-        """Take the places of the two codecs and of `Scope`'s constructor, for good."""
-        from erlmcp_py.server.scope import Scope
+        """Take the places of the two codecs and of `Dispatch`'s constructor, for good."""
+        from erlmcp_py.server.process import Dispatch
 
-        inner_encode, inner_decode, inner_scope = jsonrpc._encode, jsonrpc._envelope, Scope.__init__
+        inner_encode, inner_decode = jsonrpc._encode, jsonrpc._envelope
+        inner_dispatch = Dispatch.__init__
 
         def encode(value: Any, *more: Any) -> bytes:
             encoded = inner_encode(value, *more)
@@ -215,13 +216,13 @@ class Gate:
                 self.arrives(envelope)
             return envelope
 
-        def scope(instance: Any, **members: Any) -> None:
-            inner_scope(instance, **members)
-            self.dispatched(members["key"][1], members["version"])
+        def dispatch(instance: Any, request: Any, scope: Any) -> None:
+            inner_dispatch(instance, request, scope)
+            self.dispatched(request.id, scope.version)
 
         jsonrpc._encode = encode  # type: ignore[assignment]
         jsonrpc._envelope = decode
-        Scope.__init__ = scope  # type: ignore[method-assign]
+        Dispatch.__init__ = dispatch  # type: ignore[method-assign]
 
     def forget(self) -> None:
         """A new test: nothing that was asked before matters."""

@@ -117,18 +117,19 @@ def decode(data: bytes | str) -> Message:
     result refer to `data`: hand in immutable bytes, not a buffer that is used again.
     """
     try:
-        wire = _envelope(data)
+        line = data.encode() if isinstance(data, str) else data
+        wire = _envelope(line)
     except msgspec.ValidationError:
-        raise _not_an_object(data) from None
+        raise _not_an_object(line) from None
     except (ValueError, RecursionError) as problem:
         raise _malformed(problem) from None
 
     id = wire.id
     kind = type(id)
     known = kind is int or kind is str
-    if type(data) is bytes and not data.isascii():
+    if not line.isascii():
         try:
-            data.decode()  # strings in what stays raw have not been looked at
+            line.decode()  # strings in what stays raw have not been looked at
         except UnicodeDecodeError as problem:
             raise _malformed(problem, id if known else None) from None
     if wire.jsonrpc != "2.0":
@@ -145,7 +146,7 @@ def decode(data: bytes | str) -> Message:
         elif memoryview(params)[0] != _OPEN_BRACE:
             text = '"params" must be an object (MCP has no positional parameters)'
             raise _invalid(text, id if known else None)
-        elif _is_deep(params):
+        elif line.count(b"{") + line.count(b"[") > MAX_DEPTH and _is_deep(line):
             raise DecodeError(PARSE_ERROR, _TOO_DEEP, id if known else None)
         if known:
             return Request(id, method, params)
@@ -233,22 +234,19 @@ def params_as(message: Request | Notification, type: type[T]) -> T:
         raise _malformed(problem, getattr(message, "id", None)) from None
 
 
-def _is_deep(params: Raw) -> bool:
-    """Whether well-formed JSON has more than MAX_DEPTH - 1 levels (the message is one more)."""
-    text = bytes(params)
-    if text.count(b"{") + text.count(b"[") < MAX_DEPTH:
-        return False
+def _is_deep(data: bytes) -> bool:
+    """Whether well-formed JSON has more than MAX_DEPTH levels."""
     # Without its strings the text is peeled from inside, a level at a time.
-    outside = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     brackets = b"".join(outside).translate(_TO_SQUARE, _NO_BRACKET)
-    for _ in range(MAX_DEPTH - 1):
+    for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")
         if not brackets:
             return False
     return True
 
 
-def _not_an_object(data: bytes | str) -> DecodeError:
+def _not_an_object(data: bytes) -> DecodeError:
     """Why the typed pass refused a text that did not begin with an object."""
     try:
         text = bytes(_well_formed(data))

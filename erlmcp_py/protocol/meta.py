@@ -109,6 +109,9 @@ class _TaggedParams(msgspec.Struct, frozen=True):
 _params = msgspec.json.Decoder(_Params).decode
 _any = msgspec.json.Decoder().decode
 _EMPTY: Final = Raw(b"{}")
+_ATTRIBUTES: Final = {
+    method: "task_id" if key == "taskId" else key for method, key in NAMED_BY.items()
+}
 
 
 def read_meta(request: Request) -> ModernMeta:
@@ -164,15 +167,10 @@ def read_target(request: Request | Notification) -> str | None:
 
 
 def _target(method: str, params: _Params) -> str | None:
-    match NAMED_BY.get(method):
-        case "name":
-            value = params.name
-        case "uri":
-            value = params.uri
-        case "taskId":
-            value = params.task_id
-        case _:
-            return None
+    attribute = _ATTRIBUTES.get(method)
+    if attribute is None:
+        return None
+    value = getattr(params, attribute)
     return value if type(value) is str else None
 
 

@@ -9,7 +9,8 @@ other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from erlmcp_py.protocol.jsonrpc import Message, Notification, RequestId
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
@@ -21,8 +22,7 @@ def _nowhere(_message: Message) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """The circumstances of one request."""
 
     era: Era
