@@ -48,6 +48,9 @@ class ServerHooks(SystemHooks):
     def get_state(self) -> Any:
         return self.module.system_get_state(self.state)
 
+    def seen_state(self, state: Any) -> Any:
+        return self.module.system_get_state(state)
+
     def transform_state(self, fn: Callable[[Any], Any]) -> Any:
         answer, state = self.module.system_replace_state(fn, self.state)
         self.replace_state(state)

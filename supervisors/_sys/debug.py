@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 from .._callback import CallbackProcess
 from .._errors import format_reason
 from .._process import DIRTY, RUNNING, Process
-from .hooks import Event
+from .hooks import Event, SystemHooks
 
 LOG_SIZE: Final = 10
 """Events that `sys.log` keeps unless it is told otherwise (OTP)."""
@@ -71,6 +71,8 @@ class Debug:
 
     def __call__(self, event: Event) -> None:
         tag = event[0]
+        if tag == "noreply" or (tag == "out" and len(event) == 4):
+            event = (*event[:-1], self._seen(event[-1]))
         if self.statistics is not None:
             if tag == "in":
                 self.statistics.messages_in += 1
@@ -87,6 +89,11 @@ class Debug:
             self._run_functions(event)
         if tag == "exit":
             self.close_file()
+
+    def _seen(self, state: Any) -> Any:
+        """The state as `sys.get_state` has it, so that what is kept stays what it was."""
+        hooks = getattr(self.process, "sys", self.process)
+        return hooks.seen_state(state) if isinstance(hooks, SystemHooks) else state
 
     def _run_functions(self, event: Event) -> None:
         """Give the event to each; one that is done, or raises, is removed (OTP)."""

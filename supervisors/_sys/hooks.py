@@ -113,6 +113,10 @@ class SystemHooks:
         """What may be shown: at least "state" and "log", as `format_status` makes them."""
         return {"state": self.get_state(), "log": log}
 
+    def seen_state(self, state: Any) -> Any:
+        """What an event that is logged or traced has in the place of `state`."""
+        return state
+
     def change_code(self, module: Any, old_vsn: Any, extra: Any) -> None:
         """Go over to the code that is loaded now, and migrate the state.
 

@@ -283,3 +283,17 @@ def test_a_failing_migration_keeps_every_handler_as_it_was(as_process: Any, hand
         assert [state for _, _, state in await sys.get_state(pid)] == [2, 2]
 
     as_process(body)
+
+
+def test_the_log_of_a_manager_has_its_handlers_as_get_state_has_them(as_process: Any) -> None:
+    async def body() -> None:
+        pid = await gen_event.start()
+        await sys.log(pid, True)
+        await gen_event.add_handler(pid, Echo, "state")
+        gen_event.notify(pid, lambda state: ("ok", [state]))
+        await gen_event.which_handlers(pid)
+        log = await sys.log(pid, "get")
+        states = [event[-1] for event in log if event[0] != "in"]
+        assert states == [[(Echo, None, "state")], *[[(Echo, None, ["state"])]] * 2]
+
+    as_process(body)

@@ -181,6 +181,21 @@ def test_everything_that_is_shown_passes_through_format_status(as_process, discr
     as_process(main)
 
 
+def test_the_log_has_every_state_as_it_was_then(as_process, machine) -> None:
+    async def main() -> None:
+        pid = await machine.start()
+        await sys.log(pid, True)
+        cast(pid, ("next_state", "b", [1]))
+        cast(pid, ("keep_state", [2]))
+        await trio.sleep(1)
+        log = await sys.log(pid, "get")
+        states = [event[1] for event in log if event[0] == "noreply"]
+        assert states == [("b", [1]), ("b", [2])]
+        assert (await sys.get_status(pid))["log"] == log
+
+    as_process(main)
+
+
 # --- T7 -------------------------------------------------------------------------------------
 
 
