@@ -37,7 +37,7 @@ Erlang has no such limit on messages; the nearest is ``max_heap_size`` with kill
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ._pid import Ref
 from ._process import CALL, INFO, Envelope, Process, finish
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Policy = Literal["refuse", "drop_oldest", "kill"]
+Exempt: TypeAlias = "Callable[[Any], bool]"
 
 POLICIES: Final = ("refuse", "drop_oldest", "kill")
 KERNEL_TAGS: Final = frozenset(("EXIT", "DOWN", "$reply", "$error", "timeout", "system"))
@@ -59,19 +60,24 @@ class MailboxLimit:
     limit: messages. dropped: messages lost to it since the start.
     """
 
-    __slots__ = ("dropped", "full", "limit", "policy")
+    __slots__ = ("dropped", "exempt", "full", "limit", "policy")
 
-    def __init__(self, limit: int, policy: Policy) -> None:
+    def __init__(self, limit: int, policy: Policy, exempt: Exempt | None = None) -> None:
         self.limit = limit
         self.policy: Policy = policy
+        self.exempt = exempt
         self.dropped = 0
         self.full = False
 
 
-def limit_mailbox(limit: int | None, policy: Policy = "refuse") -> None:
+def limit_mailbox(
+    limit: int | None, policy: Policy = "refuse", *, exempt: Exempt | None = None
+) -> None:
     """Bound the mailbox of the calling process; None takes the bound away.
 
-    limit: messages that may wait. ValueError for a limit below 1 or an unknown policy.
+    limit: messages that may wait. exempt: told a message that does not fit,
+    whether it enters all the same: what a process's own helpers send it must not be lost to
+    a flood from outside. It runs in the sender, so it only looks. Not with "drop_oldest". ValueError for a limit below 1 or an unknown policy.
     """
     from ._cell import require_process
 
@@ -80,7 +86,9 @@ def limit_mailbox(limit: int | None, policy: Policy = "refuse") -> None:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
     if limit is not None and (isinstance(limit, bool) or limit < 1):
         raise ValueError(f"a mailbox limit is a number of messages from 1 on, not {limit!r}")
-    process.more().limit = None if limit is None else MailboxLimit(limit, policy)
+    if exempt is not None and policy == "drop_oldest":
+        raise ValueError("exempt is for messages that do not fit; drop_oldest lets all of them in")
+    process.more().limit = None if limit is None else MailboxLimit(limit, policy, exempt)
     process.mailbox_changed()
 
 
@@ -113,6 +121,8 @@ def admit(
         bound.full = False
     if length < bound.limit or of_kernel(message):
         return True
+    if bound.exempt is not None and bound.exempt(_body(message)):
+        return True
     if not bound.full:
         bound.full = True
         process.runtime.reports.emit(
@@ -136,6 +146,11 @@ def admit(
             return True
     refuse(process, message)
     return False
+
+
+def _body(message: Any) -> Any:
+    """What was sent or cast; an envelope's own kind is no business of a user's function."""
+    return message.body if type(message) is Envelope else message
 
 
 def refuse(process: Process, message: Any) -> None:

@@ -10,6 +10,7 @@ from .._cell import current_process, current_runtime
 from .._errors import StartError
 from .._gen_server.calls import call
 from .._gen_server.plain import PlainServer
+from .._info import process_info
 from .._pid import Pid
 from .behaviour import Application, Dependency, RestartType, definition, name_of
 from .controller import NAME, ApplicationInfo, Controller, ControllerState
@@ -200,6 +201,20 @@ def get_application(pid: Pid | None = None) -> str | None:
     for ancestor in (process.pid, *process.ancestors):
         if isinstance(ancestor, Pid) and ancestor in state.masters:
             return state.masters[ancestor]
+    return None
+
+
+def get_supervisor(app: Dependency) -> Pid | None:
+    """The top process of a running application (OTP 26); None if it does not run or has none."""
+    state = _state()
+    entry = None if state is None else state.running.get(name_of(app))
+    if entry is None or entry.phase != "running":
+        return None
+    master = process_info(entry.master)
+    for pid in () if master is None else master.links:
+        linked = process_info(pid)
+        if linked is not None and linked.parent == entry.master:
+            return pid
     return None
 
 

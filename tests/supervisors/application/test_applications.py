@@ -281,6 +281,8 @@ def test_an_application_that_starts_another_does_not_own_it(as_process: Any) -> 
         await application.stop("outer")
         assert await names() == ["inner"]
         assert application.get_application(otp.whereis("inner")) == "inner"
+        assert application.get_supervisor("inner") is otp.whereis("inner") is not None
+        assert application.get_supervisor("outer") is None
 
     as_process(body)
 

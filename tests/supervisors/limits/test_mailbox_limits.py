@@ -213,3 +213,32 @@ def test_bad_limits(as_process):
 def test_the_example_of_the_manual():
     assert doctest.testmod(limits).attempted > 0
     assert doctest.testmod(limits).failed == 0
+
+
+def test_what_its_own_helpers_send_enters_a_full_mailbox(
+    as_process: Any, server: type[GenServer]
+) -> None:
+    class Careful(server):  # type: ignore[misc,valid-type]
+        def init(self) -> Any:
+            limit_mailbox(2, "refuse", exempt=lambda message: message == "mine")
+            return "ok", []
+
+    async def body() -> None:
+        pid = await Careful.start()
+        await sys.suspend(pid)
+        for word in ("a", "b", "mine", "c"):
+            send(pid, word)
+        cast(pid, "mine")
+        await sys.resume(pid)
+        await rest()
+        assert await sys.get_state(pid) == ["a", "b", "mine", "mine"]
+
+    as_process(body)
+
+
+def test_exempt_has_no_meaning_where_the_oldest_goes(as_process: Any) -> None:
+    async def body() -> None:
+        with pytest.raises(ValueError, match="drop_oldest"):
+            limit_mailbox(2, "drop_oldest", exempt=bool)
+
+    as_process(body)
