@@ -66,14 +66,25 @@ def _joins(_actor: Actor, scope: str, number: int) -> None:
 
 
 def _subscribe(world: World, fault: Fault, pid: Pid) -> None:
-    world.hire(_subscriber, world, pid, _name(fault.target), f"group {fault.number % 2}")
+    world.hire(
+        _subscriber,
+        world,
+        pid,
+        _name(fault.target),
+        f"group {fault.number % 2}",
+        fault.number % 3 == 0,
+    )
 
 
-async def _subscriber(world: World, pid: Pid, scope: str, group: str) -> None:
+async def _subscriber(world: World, pid: Pid, scope: str, group: str, whole: bool) -> None:
     """Keep a view of one group from the news alone, for as long as its scope runs."""
     over = watch(pid)
     try:
-        ref, members = await pg.monitor(scope, group)
+        if whole:
+            ref, groups = await pg.monitor_scope(scope)
+            members = groups.get(group, [])
+        else:
+            ref, members = await pg.monitor(scope, group)
     except CallExit:
         return
     if pid._process is None or not is_alive(pid):
@@ -83,6 +94,9 @@ async def _subscriber(world: World, pid: Pid, scope: str, group: str) -> None:
     while True:
         message: Any = await receive()
         match message:
+            case (Ref() as news, _, other, _) if news is ref and other != group:
+                if not whole:
+                    world.accuse(f"a subscriber of {group} of {scope} heard of {other}")
             case (Ref() as news, "join", _, pids) if news is ref:
                 view.update(pids)
             case (Ref() as news, "leave", _, pids) if news is ref:

@@ -119,7 +119,7 @@ def handle(actor: Actor, type: Any, content: Any, state: str) -> Any:
         except Throw as thrown:
             answer = thrown.value
     if answer[0] == "noreply":
-        return "keep_state_and_data" if len(answer) == 2 else _timed(actor, "timeout", answer[2])
+        return "keep_state_and_data" if len(answer) == 2 else ("keep_state_and_data", answer[2])
     return answer[1] if answer[0] == "machine" else answer
 
 

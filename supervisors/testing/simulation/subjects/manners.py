@@ -126,8 +126,6 @@ def react(actor: Actor, message: Any) -> Any:
         case ("churn", _, number):
             if number:
                 cast(self(), ("churn", 0.0, number - 1))
-        case ("timeout", seconds, _):
-            return "noreply", actor, seconds
         case ("answer", From() as from_, value):
             reply(from_, value)
         case ("DOWN" | "gone", Ref() as ref, "process", other, _):

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from ...._agent import Agent
 from ...._errors import BadArg, CallExit, StartError
 from ...._pid import Pid
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
 class Registrations:
     """What ought to be in each registry, and what its listener has still to hear.
 
-    entries: by registry, how often each process has registered under each key.
+    entries: by registry, how often each process has registered under each key. held: who
+    has each lock.
     """
 
     def __init__(self) -> None:
         self.entries: dict[Pid, Counter[tuple[Hashable, Pid]]] = defaultdict(Counter)
         self.untold: dict[Pid, deque[tuple[Any, ...]]] = defaultdict(deque)
         self.listeners: dict[Pid, Pid] = {}
+        self.held: dict[Hashable, Pid] = {}
 
 
 async def _start(world: World, node: Worker, _parent: Pid) -> Pid:
@@ -141,6 +145,33 @@ async def _parent(world: World, registry: Pid, number: int) -> None:
         return
 
 
+def _lock(world: World, fault: Fault, pid: Pid) -> None:
+    for n in range(fault.number % 3 + 2):
+        world.hire(_locker, world, pid, (pid, fault.number % 2), fault.seconds / (n + 1))
+
+
+async def _locker(world: World, pid: Pid, key: Hashable, seconds: float) -> None:
+    """One at a time; the end of who holds a lock frees it."""
+    held = world.book(Registrations).held
+
+    async def alone() -> None:
+        if key in held:
+            world.accuse(f"the lock {key} is held by {held[key]} and by {self()}")
+        held[key] = self()
+        try:
+            await trio.sleep(seconds)
+        finally:
+            del held[key]
+
+    try:
+        with trio.fail_after(500.0):
+            await Registry.lock(pid, key, alone)
+    except BadArg:
+        return
+    except trio.TooSlowError:
+        world.accuse(f"{self()} has waited 500 s for the lock {key}")
+
+
 # --- what must hold -----------------------------------------------------------------------
 
 
@@ -179,6 +210,7 @@ SUBJECT = Subject(
     faults={
         "enlist": FaultKind(at(_enlist), 12, acts, _REGISTRIES),
         "baptise": FaultKind(at(_baptise), 5, of_kind("names")),
+        "lock": FaultKind(at(_lock), 3, _REGISTRIES),
     },
     check=_check,
 )

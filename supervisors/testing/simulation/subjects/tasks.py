@@ -77,7 +77,7 @@ def _is_failure(number: int) -> bool:
 
 def _task(world: World, fault: Fault) -> bool:
     """An owner of tasks of its own, linked to it."""
-    ways: tuple[Callable[..., Any], ...] = (_awaits, _awaits, _yields, _shuts_down, _streams)
+    ways: tuple[Callable[..., Any], ...] = (_awaits, _awaits_many, _yields, _shuts_down, _streams)
     way = ways[fault.number % len(ways)]
     world.hire(way, world, None, fault.number, fault.seconds)
     return True
@@ -85,7 +85,7 @@ def _task(world: World, fault: Fault) -> bool:
 
 def _job(world: World, fault: Fault, pid: Pid) -> None:
     """The same under a task supervisor."""
-    ways = (_awaits, _yields, _yields, _shuts_down, _streams, _streams)
+    ways = (_awaits, _yields, _yields, _shuts_down, _streams, _streams, _starts)
     world.hire(ways[fault.number % len(ways)], world, pid, fault.number, fault.seconds)
 
 
@@ -100,6 +100,19 @@ async def _asked(world: World, home: Pid | None, number: int, seconds: float) ->
         return await TaskSupervisor.async_nolink(home, _work, world, number, seconds, None)
     except (SupervisorError, CallExit):
         return None
+
+
+async def _awaits_many(world: World, _home: Pid | None, number: int, seconds: float) -> None:
+    """Several at once, with one time limit for all."""
+    trap_exit()
+    tasks = [Task.async_(_work, world, number + n, seconds, self()) for n in range(number % 4 + 1)]
+    try:
+        values = await Task.await_many(tasks, 20.0)
+    except TaskExit:
+        raise Exit("shutdown") from None
+    if values != [number + n for n in range(len(tasks))]:
+        world.accuse(f"tasks for {number} and on answered {values}")
+    await _settled(world, tasks[0])
 
 
 async def _awaits(world: World, home: Pid | None, number: int, seconds: float) -> None:
@@ -147,6 +160,18 @@ async def _shuts_down(world: World, home: Pid | None, number: int, seconds: floa
     if is_alive(task.pid):
         world.accuse(f"task {task.pid} lives on after its shutdown")
     await _settled(world, task)
+
+
+async def _starts(world: World, home: Pid, number: int, seconds: float) -> None:
+    """A task nobody waits for; it can be ended through its supervisor."""
+    try:
+        pid = await TaskSupervisor.start_child(home, _work, world, number, seconds, None)
+        if number % 2:
+            await TaskSupervisor.terminate_child(home, pid)
+            if pid._process is not None:
+                world.accuse(f"task {pid} is there, and its supervisor has ended it")
+    except (SupervisorError, CallExit):
+        return
 
 
 def _compare(world: World, value: Any, number: int) -> None:
