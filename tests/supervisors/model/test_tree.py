@@ -36,16 +36,23 @@ from .trees import forks, ids, leaves
 ENDS = st.sampled_from(["normal", "shutdown", "bad", "raised", "killed"])
 INITS = st.lists(st.sampled_from(["bad", "ignore", "raised", "ok"]), min_size=1, max_size=3)
 VERBS = st.sampled_from(["terminate_child", "restart_child", "delete_child"])
+EVENTS = st.just("killed") | INITS | VERBS
+NUMBERED = st.tuples(st.integers(0, 4), leaves(auto="any_significant"))
 
 
-def lives(machine: Any) -> bool:
-    return machine.stepper is not None and machine.model.root.state == "up"
+def has_workers(machine: Any) -> bool:
+    return any(isinstance(c.spec, Leaf) and c.alive for c in machine.model.all())
+
+
+def has_children(machine: Any) -> bool:
+    return any(c.below is not None and c.below.children for c in machine.model.all())
 
 
 class Trees(RuleBasedStateMachine):
     """The model and the real tree, given the same commands.
 
     known: the ids of everybody who was ever in the tree; `homes` has the supervisor of each.
+    When the root has ended the same tree is planted anew.
     """
 
     known = Bundle("known")
@@ -53,19 +60,17 @@ class Trees(RuleBasedStateMachine):
 
     @initialize(target=known, spec=forks(), seed=st.integers(0, 3))
     def plant(self, spec: Fork, seed: int) -> Any:
-        self.real = Real()
-        self.model = Model(spec)
-        self.homes = _homes(spec)
-        self.stepper = Stepper(seed, self.real.report)
-        assert self.model.start(self.model.root) == "ok"
-        self.root = self.stepper.do(Branch.start_link, self.real, spec)
+        self.spec, self.seed = spec, seed
+        self.begin()
         return multiple(*ids(spec))
 
-    @precondition(lambda self: self.stepper is not None and not lives(self))
-    @rule(target=known, spec=forks(), seed=st.integers(0, 3))
-    def plant_another(self, spec: Fork, seed: int) -> Any:
-        self.teardown()
-        return self.plant(spec, seed)
+    def begin(self) -> None:
+        self.real = Real()
+        self.model = Model(self.spec)
+        self.homes = _homes(self.spec)
+        self.stepper = Stepper(self.seed, self.real.report)
+        assert self.model.start(self.model.root) == "ok"
+        self.root = self.stepper.do(Branch.start_link, self.real, self.spec)
 
     def teardown(self) -> None:
         if self.stepper is not None:
@@ -74,12 +79,10 @@ class Trees(RuleBasedStateMachine):
 
     # --- what happens ------------------------------------------------------------------------
 
-    @precondition(lives)
     @rule(seconds=st.sampled_from([0.25, 1.0, 2.75]))
     def time_passes(self, seconds: float) -> None:
         self.stepper.do(trio.sleep, seconds)
 
-    @precondition(lives)
     @rule(id=known, outcomes=INITS)
     def the_next_starts_come_to(self, id: str, outcomes: list[str]) -> None:
         child = self.model.find(id)
@@ -87,7 +90,7 @@ class Trees(RuleBasedStateMachine):
             self.model.inits[id].extend(outcomes)
             self.real.inits[id].extend(outcomes)
 
-    @precondition(lives)
+    @precondition(has_workers)
     @rule(id=known, reason=ENDS)
     def a_worker_ends(self, id: str, reason: str) -> None:
         child = self.worker(id)
@@ -98,7 +101,7 @@ class Trees(RuleBasedStateMachine):
             self.model.worker_ends(child, reason)
             self.model.serve()
 
-    @precondition(lives)
+    @precondition(has_workers)
     @rule(id=known)
     def a_worker_hangs(self, id: str) -> None:
         child = self.worker(id)
@@ -106,7 +109,7 @@ class Trees(RuleBasedStateMachine):
             self.perform([self.order(child, "hang")])
             child.hung = True
 
-    @precondition(lives)
+    @precondition(has_workers)
     @rule(id=known)
     def a_worker_unlinks(self, id: str) -> None:
         child = self.worker(id)
@@ -114,43 +117,38 @@ class Trees(RuleBasedStateMachine):
             self.perform([self.order(child, "unlink")])
             child.unlinked = True
 
-    @precondition(lives)
-    @rule(id=known)
-    def a_supervisor_is_killed(self, id: str) -> None:
+    @rule(id=known, even_the_root=st.sampled_from([False, False, False, True]))
+    def a_supervisor_is_killed(self, id: str, even_the_root: bool) -> None:
         child = self.model.find(id)
+        if child is self.model.root and not even_the_root:
+            return
         if child is not None and child.below is not None:
             self.perform([self.order(child, "killed")])
             self.model.supervisor_is_killed(child)
 
     # --- administration ----------------------------------------------------------------------
 
-    @precondition(lives)
-    @rule(target=known, near=known, number=st.integers(0, 4), like=leaves(auto="any_significant"))
-    def a_child_is_started(self, near: str, number: int, like: Leaf) -> Any:
+    @rule(target=known, near=known, like=st.lists(NUMBERED, min_size=1, max_size=3))
+    def children_are_started(self, near: str, like: list[tuple[int, Leaf]]) -> Any:
         holder = self.holder(near)
         if holder is None:
             return multiple()
-        leaf = self.fitting(holder, number, like)
-        self.homes[leaf.id] = holder.spec.id
-        self.at_once(holder, [Ask("start_child", leaf)])
-        return leaf.id
+        started = [self.fitting(holder, number, leaf) for number, leaf in like]
+        self.at_once(holder, [Ask("start_child", leaf) for leaf in started])
+        return multiple(*(leaf.id for leaf in started))
 
-    @precondition(lives)
+    @precondition(has_children)
     @rule(id=known, verb=VERBS)
     def a_child_is_administered(self, id: str, verb: str) -> None:
         holder = self.holder(self.homes.get(id, ""))
         if holder is not None and id != holder.spec.id:
             self.at_once(holder, [Ask(verb, self.address(holder, id))])
 
-    @precondition(lives)
-    @rule(
-        near=known,
-        events=st.lists(
-            st.tuples(st.just("killed") | VERBS, st.integers(0, 3)), min_size=2, max_size=5
-        ),
-    )
-    def much_is_in_the_mailbox(self, near: str, events: list[tuple[str, int]]) -> None:
-        """Ends of children and calls that the supervisor finds side by side."""
+    @precondition(has_children)
+    @rule(near=known, events=st.lists(st.tuples(EVENTS, st.integers(0, 3)), min_size=2, max_size=6))
+    def much_is_in_the_mailbox(self, near: str, events: list[tuple[Any, int]]) -> None:
+        """Ends of children and calls that the supervisor finds side by side, while some of
+        the children may not come back at once."""
         holder = self.holder(near)
         if holder is None or holder.below is None or not holder.below.children:
             return
@@ -158,7 +156,9 @@ class Trees(RuleBasedStateMachine):
         mail: list[Ask | Child] = []
         for what, index in events:
             child = children[index % len(children)]
-            if what != "killed":
+            if isinstance(what, list):
+                self.the_next_starts_come_to(child.spec.id, what)
+            elif what != "killed":
                 mail.append(Ask(what, self.address(holder, child.spec.id)))
             elif isinstance(child.spec, Leaf) and child.spec.kind == "plain" and child.alive:
                 mail.append(child)
@@ -179,6 +179,9 @@ class Trees(RuleBasedStateMachine):
         assert otp.is_alive(self.root) == up
         if up:
             assert self.stepper.do(self.shape) == self.model.shape()
+        else:  # the same tree begins another life
+            self.teardown()
+            self.begin()
 
     # --- the two of them ---------------------------------------------------------------------
 
@@ -210,6 +213,7 @@ class Trees(RuleBasedStateMachine):
             id = f"{fork.id}.{number}"
         else:
             id = f"{fork.id}{number}"
+        self.homes[id] = fork.id
         if fork.template is not None:
             own = fork.template
             significant, restart, shutdown = own.significant, own.restart, own.shutdown

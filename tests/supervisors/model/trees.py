@@ -11,8 +11,11 @@ from .tree_spec import DYNAMIC, SIMPLE, Fork, Leaf, Node
 
 RESTARTS = st.sampled_from(["permanent", "transient", "temporary"])
 STRATEGIES = ["one_for_one", "one_for_all", "rest_for_one"]
+STRATEGIES_BELOW = [*STRATEGIES, SIMPLE, SIMPLE, DYNAMIC]
+INTENSITIES = [2, 6, 20], [0, 1, 2, 6]
+"""Of the root, whose end is the end of the story, and of the others."""
 SECONDS = st.sampled_from([0.0, 0.0, 0.25, 2.25])
-KINDS = st.sampled_from(["plain", "plain", "async", "task"])
+KINDS = st.sampled_from(["plain", "async", "task"])
 
 
 @st.composite
@@ -32,8 +35,7 @@ def leaves(draw: Any, id: str = "", auto: str = "never") -> Leaf:
 
 @st.composite
 def forks(draw: Any, id: str = "r", depth: int = 0, outer: str = "never") -> Fork:
-    crowds = [SIMPLE, DYNAMIC] if depth else []
-    strategy = draw(st.sampled_from([*STRATEGIES, *crowds]))
+    strategy = draw(st.sampled_from([*STRATEGIES, SIMPLE] if depth == 0 else STRATEGIES_BELOW))
     restart = draw(RESTARTS)
     auto = "never"
     if strategy != DYNAMIC:
@@ -41,7 +43,7 @@ def forks(draw: Any, id: str = "r", depth: int = 0, outer: str = "never") -> For
     fork = Fork(
         id,
         strategy=strategy,
-        intensity=draw(st.sampled_from([0, 1, 2, 6])),
+        intensity=draw(st.sampled_from(INTENSITIES[depth > 0])),
         period=draw(st.sampled_from([1, 2])),
         auto_shutdown=auto,
         restart=restart,
@@ -55,9 +57,9 @@ def forks(draw: Any, id: str = "r", depth: int = 0, outer: str = "never") -> For
         fork,
         children=tuple(
             draw(forks(f"{id}{n}", depth + 1, auto))
-            if depth < 2 and draw(st.integers(0, 2)) == 0
+            if depth < 2 and draw(st.integers(0, 2)) == 2
             else draw(leaves(f"{id}{n}", auto))
-            for n in range(draw(st.integers(0, 3)))
+            for n in range(draw(st.integers(1, 4)))
         ),
     )
 
