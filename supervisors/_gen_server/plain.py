@@ -58,7 +58,7 @@ class ServerExtras(Extras):
     __slots__ = ("hibernate_after", "hibernating")
 
     def __init__(self) -> None:
-        super().__init__()
+        Extras.__init__(self)  # without super(), which a measured path would notice
         self.hibernate_after: float | None = None
         self.hibernating = False
 

@@ -12,7 +12,6 @@ price of a message to the registry for each end.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from itertools import chain, count
 from typing import Any, Final, Literal, TypeAlias
@@ -29,6 +28,9 @@ Entry: TypeAlias = tuple[Pid, Any]
 """A process and the value it registered with."""
 Accepts = Callable[[Any], object]
 """Says of a value whether its entry is meant."""
+
+
+EACH_ITS_OWN: Final = "each kind of registry has its own tables"
 
 
 class RegistryError(Exception):
@@ -79,8 +81,11 @@ class Closing(Watch):
                 signal_exit(process, pid, reason, linked=True)
 
 
-class Table(ABC):
-    """What every registry knows: its processes, its listeners, its locks."""
+class Table:
+    """What every registry knows: its processes, its listeners, its locks.
+
+    No ABC: each use of a registry asks `isinstance`, which takes five times as long of one.
+    """
 
     kind: Kind
 
@@ -98,42 +103,42 @@ class Table(ABC):
 
     # --- what the two kinds differ in -------------------------------------------------
 
-    @abstractmethod
     def add(self, process: Process, key: Hashable, value: Any) -> None:
         """A new entry; RegistryError when the key is taken."""
+        raise AssertionError(EACH_ITS_OWN)
 
-    @abstractmethod
     def remove(self, key: Hashable, owner: Owner, serials: list[int]) -> None:
         """Drop these entries of `owner`, who does not list them any more."""
+        raise AssertionError(EACH_ITS_OWN)
 
-    @abstractmethod
     def lookup(self, key: Hashable) -> list[Entry]:
         """The entries under a key."""
+        raise AssertionError(EACH_ITS_OWN)
 
-    @abstractmethod
     def parts(self, key: Hashable) -> list[list[Entry]]:
         """The entries under a key, partition by partition, without the empty ones."""
+        raise AssertionError(EACH_ITS_OWN)
 
-    @abstractmethod
     def of_owner(self, key: Hashable, owner: Owner) -> list[tuple[int, Any]]:
         """Serial number and value of the entries that one process has under a key."""
+        raise AssertionError(EACH_ITS_OWN)
 
-    @abstractmethod
     def everything(self) -> Iterator[tuple[Hashable, Pid, Any]]:
         """All entries as ``(key, pid, value)``."""
+        raise AssertionError(EACH_ITS_OWN)
 
-    @abstractmethod
     def count(self) -> int:
         """How many entries there are."""
+        raise AssertionError(EACH_ITS_OWN)
 
     # --- common -----------------------------------------------------------------------
 
-    def owner_of(self, process: Process) -> Owner:
+    def new_owner(self, process: Process) -> Owner:
+        """The first entry of a process is about to be made."""
         pid = process.pid
-        owner = self.owners.get(pid)
-        if owner is None:
-            owner = self.owners[pid] = Owner(self, pid)
-            process.more().monitored_by[owner] = owner  # type: ignore[index]
+        owner = self.owners[pid] = Owner(self, pid)
+        extras = process.extras or process.more()
+        extras.monitored_by[owner] = owner  # type: ignore[index]
         return owner
 
     def drop(self, owner: Owner, key: Hashable, accepts: Accepts | None = None) -> None:
@@ -187,8 +192,10 @@ class UniqueTable(Table):
             if holding is not None and holding.status < EXITING:
                 raise RegistryError(("already_registered", holder))
             self.drop(self.owners[holder], key)  # it unwinds; its name is free
-        self.owner_of(process).keys[key] = _THE_ONE
-        self.entries[key] = (process.pid, value)
+        pid = process.pid
+        owner = self.owners.get(pid) or self.new_owner(process)
+        owner.keys[key] = _THE_ONE
+        self.entries[key] = (pid, value)
 
     def remove(self, key: Hashable, owner: Owner, serials: list[int]) -> None:
         if serials:
@@ -238,7 +245,8 @@ class DuplicateTable(Table):
         pid = process.pid
         serial = next(self.serials)
         self._partition(pid).setdefault(key, {})[serial] = (pid, value)
-        self.owner_of(process).keys.setdefault(key, []).append(serial)
+        owner = self.owners.get(pid) or self.new_owner(process)
+        owner.keys.setdefault(key, []).append(serial)
 
     def remove(self, key: Hashable, owner: Owner, serials: list[int]) -> None:
         partition = self._partition(owner.pid)

@@ -45,7 +45,7 @@ from typing import Any, Literal, TypeVar
 
 import trio
 
-from .._cell import current_process, require_process
+from .._cell import current_process, current_runtime, require_process
 from .._errors import BadArg
 from .._gen_server.behaviour import GenServer
 from .._names import Name, resolve
@@ -78,7 +78,11 @@ class RegistryServer(GenServer):
 
 
 def _table(registry: Pid | Name) -> Table:
-    pid = registry if isinstance(registry, Pid) else resolve(registry)
+    pid: Pid | None
+    if type(registry) is str:
+        pid = current_runtime().names.get(registry)
+    else:
+        pid = registry if isinstance(registry, Pid) else resolve(registry)
     process = None if pid is None else pid._process
     table = getattr(process, "state", None)
     if isinstance(table, Table):
