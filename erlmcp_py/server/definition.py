@@ -29,6 +29,7 @@ from erlmcp_py.protocol.completion import (
     CompleteParams,
     PromptReference,
 )
+from erlmcp_py.protocol.headers import MirroredParameter, mirrored_parameters
 from erlmcp_py.protocol.lifecycle import (
     Implementation,
     ListChanged,
@@ -69,6 +70,8 @@ class ToolDef:
     handler: Handler
     arguments: Arguments
     output: Output | None
+    mirrored: tuple[MirroredParameter, ...] = ()
+    """The arguments that a modern client repeats in headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,10 @@ class Server:
                 output_schema=output.schema if output else None,
                 annotations=annotations,
             )
-            self.tools = {**self.tools, key: ToolDef(tool, handler, arguments, output)}
+            definition = ToolDef(
+                tool, handler, arguments, output, _mirrored(arguments.schema, handler)
+            )
+            self.tools = {**self.tools, key: definition}
             self.changes.announce(Change("tools"))
             return function
 
@@ -401,6 +407,13 @@ def _name(name: str | None, handler: Handler, what: str) -> str:
 def _function_name(handler: Handler) -> str:
     function = handler.function
     return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _mirrored(schema: dict[str, Any], handler: Handler) -> tuple[MirroredParameter, ...]:
+    try:
+        return mirrored_parameters(schema)
+    except ValueError as error:
+        raise ValueError(f"{handler.where}: {error}") from None
 
 
 def _without(known: dict[str, T], key: str, what: str) -> dict[str, T]:

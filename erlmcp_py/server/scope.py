@@ -40,6 +40,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel | None = None
     """Least severe level the client wants: the session's (legacy) or the request's (modern).
     None leaves the choice to the server (legacy) or forbids log messages (modern)."""
+    header: Callable[[bytes], bytes | None] | None = None
+    """Looks up a header of the HTTP request by its name in lower case, where headers repeat what is in
+    the body; None elsewhere."""
     principal: str | None = None
     """Who the caller is, if the transport authenticated it."""
     session: Pid | None = None

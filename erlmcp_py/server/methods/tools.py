@@ -12,6 +12,7 @@ from erlmcp_py.server.call import Call, ToolRefused, with_context
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised, cursor_of
 from erlmcp_py.server.methods.table import Methods, in_both
+from erlmcp_py.server.mirrored import check_parameters
 from erlmcp_py.server.pagination import page
 from erlmcp_py.server.results import tool_result
 from erlmcp_py.server.schema import InvalidArguments
@@ -37,6 +38,8 @@ def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
     definition = host.server.tools.get(params.name)
     if definition is None:
         raise McpError(INVALID_PARAMS, f"Unknown tool: {params.name!r}")
+    if definition.mirrored and scope.header is not None:
+        check_parameters(definition.mirrored, params.arguments, scope.header)
     try:
         keywords = definition.arguments.parse(params.arguments)
     except InvalidArguments as problem:

@@ -66,6 +66,7 @@ async def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> No
         client_info=meta.client_info,
         client_capabilities=meta.client_capabilities,
         log_level=meta.log_level,
+        header=http.headers.get,
     )
     await call_server(connection, http, server, request, scope)
 

@@ -209,6 +209,8 @@ class RequestParser:
             raise self._refuse(431, f"request head is larger than {limits.max_head} bytes")
         if self._in_body:
             return
+        if value and value[-1] <= 32:  # llhttp leaves white space behind a value (RFC 9110, 5.5)
+            value = value.rstrip(b" \t")
         name = name.lower()
         headers = self._headers
         if name in headers:

@@ -219,3 +219,10 @@ async def test_other_methods_are_not_allowed(method: str) -> None:
     async with node({"probe": make_server(Probe())}, child_spec(HTTP)), connect() as client:
         answer = await client.ask(method, headers=VERSION)
         assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+async def test_white_space_around_header_values_does_not_count() -> None:
+    async with node({"probe": make_server(Probe())}, child_spec(HTTP)), connect() as client:
+        request = modern_call("echo", text="hi")
+        request["headers"] = {name: f"  {v} \t " for name, v in request["headers"].items()}
+        assert (await client.ask(**request)).text == "hi"
