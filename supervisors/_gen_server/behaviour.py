@@ -42,7 +42,7 @@ from .._proc_lib import start_monitored
 from .._process import Process
 from .._reports import WarningReport
 from .._supervisor.spec import ChildSpec, Restart, Shutdown
-from .plain import start_plain
+from .starting import start_plain
 from .task import start_task
 
 if TYPE_CHECKING:

@@ -8,30 +8,23 @@ test that the two ways in give the same order and the same outcomes.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-import trio
-
-from .._callback import CallbackProcess
-from .._cell import cell, current_runtime, require_process, task_process
-from .._errors import Ignore, Reason, StartError, Throw, is_normal, reason_of
-from .._names import Name, claim, free_to_start
+from .._cell import cell
+from .._errors import Reason, Throw, is_normal, reason_of
 from .._pid import Pid
 from .._process import (
     CALL,
     EXITED,
-    EXITING,
     IDLE,
     RUNNABLE,
     RUNNING,
     TIMEOUT,
     WAITING,
     Envelope,
-    Extras,
     Process,
     crash_report,
     finish,
@@ -43,6 +36,7 @@ from . import outcome
 from .calls import NO_REPLY, From, reply
 from .outcome import STARTED
 from .reporting import error_report, reported
+from .resting import RestingServer
 from .system import ServerHooks
 
 if TYPE_CHECKING:
@@ -52,23 +46,11 @@ CAST: Final = 3
 """The kind of an envelope that a traced cast is put into, so that it is concluded in full."""
 
 
-class ServerExtras(Extras):
-    """What only some servers have: hibernation (G17)."""
-
-    __slots__ = ("hibernate_after", "hibernating")
-
-    def __init__(self) -> None:
-        Extras.__init__(self)  # without super(), which a measured path would notice
-        self.hibernate_after: float | None = None
-        self.hibernating = False
-
-
-class PlainServer(CallbackProcess, ServerHooks):
+class PlainServer(RestingServer, ServerHooks):
     """The record of a GenServer whose callbacks are all plain functions."""
 
     __slots__ = ("module", "state")
 
-    extras: ServerExtras | None
     module: GenServer
 
     def __init__(self, runtime: Runtime, parent: Process | None, module: GenServer) -> None:
@@ -107,12 +89,6 @@ class PlainServer(CallbackProcess, ServerHooks):
     @property
     def initial_call(self) -> str:
         return f"{type(self.module).__module__}:{type(self.module).__qualname__}"
-
-    def more(self) -> ServerExtras:
-        extras = self.extras
-        if extras is None:
-            extras = self.extras = ServerExtras()
-        return extras
 
     # --- the two ways in ----------------------------------------------------------------
 
@@ -286,7 +262,7 @@ class PlainServer(CallbackProcess, ServerHooks):
             if option is None or self.exit_reason is not None:
                 return
             if type(option) is not tuple:
-                self._arm(option)
+                self.arm(option)
                 return
             try:
                 value = self.module.handle_continue(option[1], self.state)
@@ -300,66 +276,6 @@ class PlainServer(CallbackProcess, ServerHooks):
             message = option
             from_ = None
 
-    def _arm(self, option: float | str) -> None:
-        """Start a gen_server timeout, unless a message is there to cancel it (G7)."""
-        if option == "hibernate":
-            self._hibernate()
-            return
-        if isinstance(option, str) or option == math.inf or self.queue_length():
-            return
-        if option == 0:
-            envelope = Envelope()
-            envelope.kind = TIMEOUT
-            envelope.body = None
-            self.pid._post(envelope)
-            return
-        extras = self.more()
-        extras.timeout = option
-        extras.timer = self.runtime.timers.add(option, self._timeout)
-
-    def _timeout(self) -> None:
-        extras = self.more()
-        extras.timer = None
-        if self.status == WAITING:
-            extras.timeout = None
-            self.status = IDLE
-            envelope = Envelope()
-            envelope.kind = TIMEOUT
-            envelope.body = None
-            self(envelope)
-
-    def _hibernate(self) -> None:
-        """Put away what can be made again; the next message wakes the server (G17)."""
-        if self.queue_length():
-            return
-        extras = self.more()
-        extras.timer = None
-        extras.hibernating = True
-        extras.children_ancestors = None
-
-    def cancel_timeout(self) -> None:
-        """Forget a running timeout, and wake up: any message does both (G7, G17)."""
-        extras = self.extras
-        if extras is not None:
-            extras.timeout = None
-            extras.hibernating = False
-            if extras.timer is not None:
-                self.runtime.timers.cancel(extras.timer)
-                extras.timer = None
-
-    def settle(self) -> None:
-        super().settle()
-        extras = self.extras
-        if extras is None:
-            return
-        if self.status == RUNNABLE:
-            self.cancel_timeout()  # of the time before it was suspended (G7)
-        elif self.status == IDLE:
-            if extras.hibernate_after is not None and not extras.hibernating:
-                extras.timer = self.runtime.timers.add(extras.hibernate_after, self._hibernate)
-            if extras.hibernating or extras.timer is not None:
-                self.status = WAITING  # the next message must not come in unseen
-
     # --- supervisors.sys ----------------------------------------------------------------
 
     def record(self) -> Process:
@@ -370,24 +286,6 @@ class PlainServer(CallbackProcess, ServerHooks):
 
     def replace_state(self, state: Any) -> None:
         self.state = state
-
-    def is_hibernating(self) -> bool:
-        return self.extras is not None and self.extras.hibernating
-
-    def system_served(self) -> None:
-        """Start a running timeout anew (G7); hibernation goes on (G17)."""
-        extras = self.extras
-        if extras is None or self.status not in (IDLE, WAITING) or extras.hibernating:
-            return
-        timeout = extras.timeout
-        if timeout is not None:
-            self.cancel_timeout()
-            extras.timeout = timeout
-            extras.timer = self.runtime.timers.add(timeout, self._timeout)
-            self.status = WAITING
-        elif extras.hibernate_after is not None:
-            self.cancel_timeout()
-            self.settle()
 
     def system_terminate(self, reason: Reason) -> None:
         previous, cell.current = cell.current, self
@@ -451,92 +349,3 @@ def shown(message: Any) -> Any:
     if message.kind == CALL:
         return ("$gen_call", message.extra.pid, message.body)
     return "timeout" if message.kind == TIMEOUT else message.body
-
-
-async def start_plain(
-    cls: type[GenServer],
-    args: tuple[Any, ...],
-    name: Name | None,
-    *,
-    link: bool,
-    hibernate_after: float | None = None,
-    prepare: Callable[[Process], object] | None = None,
-) -> Pid:
-    """Start a server of plain callbacks: init runs here and now, as the new process."""
-    cell.budget -= 1
-    if cell.budget <= 0 and not cell.look():
-        await current_runtime().next_turn()
-    parent = cell.current or task_process.get()
-    if parent is not None:
-        runtime = parent.runtime
-    elif link:
-        parent = require_process("start_link()")
-        runtime = parent.runtime
-    else:
-        runtime = current_runtime()
-    if name is not None and (type(name) is not str or name in runtime.names):
-        await free_to_start(runtime, name)
-    process = PlainServer(runtime, parent, cls.module)
-    if name is not None:
-        claim(name, process)
-    if link:
-        assert parent is not None
-        process.link_with(parent)
-    else:
-        process.parent = None  # the EXIT of whom it is not linked to is mail like any other
-    if hibernate_after is not None:
-        process.more().hibernate_after = hibernate_after
-    if prepare is not None:
-        prepare(process)
-    previous = cell.current
-    cell.current = process
-    kind = "exit"
-    try:
-        value = process.module.init(*args)
-        if type(value) is tuple and len(value) == 2 and value[0] == "ok":
-            process.state = value[1]
-            if process.status == RUNNING and hibernate_after is None:
-                process.status = IDLE
-                return process.pid
-            if process.exit_reason is None:
-                process.settle()
-                return process.pid
-        started = outcome.read_init(value)
-    except Throw as thrown:
-        started = outcome.read_init(thrown.value)
-    except Exception as error:
-        kind, reason = reason_of(error)
-        started = outcome.NotStarted(reason, reason, report=True)
-    finally:
-        cell.current = previous
-    if process.exit_reason is not None:  # a signal was deadly while init ran
-        started = outcome.NotStarted(process.exit_reason, process.exit_reason, report=False)
-    if isinstance(started, outcome.Started):
-        cell.current = process
-        try:
-            process.conclude(outcome.Next(started.state, started.option), STARTED)
-        finally:
-            cell.current = previous
-        if process.status != EXITED:
-            process.settle()
-        return process.pid
-    failed_start(process, parent if link else None, started, kind)
-    if parent is not None and parent.status == EXITING:
-        await trio.lowlevel.checkpoint()
-    if started.error is None:
-        raise Ignore(f"{cls.__qualname__}.init returned 'ignore'")
-    raise StartError(started.error)
-
-
-def failed_start(
-    process: Process, parent: Process | None, failed: outcome.NotStarted, kind: str
-) -> None:
-    """End a process whose init refused, before its starter hears of it (G2).
-
-    A parent that traps exits gets no EXIT of it: the start function consumes it (OTP 26).
-    """
-    if parent is not None and parent.trap_exit:
-        process.unlink_from(parent)
-    if failed.report:
-        crash_report(process, kind, failed.reason)
-    finish(process, failed.reason)

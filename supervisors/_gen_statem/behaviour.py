@@ -73,7 +73,7 @@ from typing import Any, ClassVar, cast
 
 from .._errors import Reason
 from .._gen_server.behaviour import GenServer, Undefined
-from .._gen_server.plain import start_plain
+from .._gen_server.starting import start_plain
 from .._gen_server.task import start_task
 from .._names import Name
 from .._pid import Pid, Ref
