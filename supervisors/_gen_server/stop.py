@@ -3,64 +3,58 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import trio
 
+from .. import sys
 from .._callback import CallbackProcess
 from .._cell import current_process
 from .._errors import CallExit, Exit, Reason
 from .._names import Name, resolve
 from .._pid import Pid
-from .._process import DIRTY, RUNNING, Remote, Watch
+from .._process import DIRTY, RUNNING, Process, Remote, Watch
 from .._sys.hooks import SystemHooks
-from .._task import TaskProcess
-from .calls import ParkedCall, wait_for, watch
 
 
 async def stop(server: Pid | Name, reason: Reason = "normal", timeout: float = math.inf) -> None:
     """Have a server terminate with `reason` and wait until it is gone.
 
     Raises Exit: "noproc" when nobody is there, "timeout" after `timeout` seconds (the
-    server still stops), otherwise the reason it ended with when that is not `reason`. For
-    a server of another node also ``(("nodedown", node), ("sys", "terminate", (server,
-    reason, inf)))`` when it cannot be told, and "noconnection" when its end cannot be heard
-    of any more. ValueError for a timeout that is none; the server goes on.
+    server still stops), otherwise the reason it ended with when that is not `reason`. When
+    the server ends before it is told, or the connection to its node does, it is ``(cause,
+    ("sys", "terminate", (pid, reason, timeout)))`` with cause the server's reason or
+    ``("nodedown", node)``; and "noconnection" when the connection ends after that.
+    ValueError for a timeout that is none; the server goes on.
     """
     if not timeout >= 0:
         raise ValueError(f"stop(): timeout={timeout!r}; it is seconds, 0 or more, or math.inf")
     pid = server if isinstance(server, Pid) else resolve(server)
     process = None if pid is None else pid._process
-    if isinstance(process, Remote):
-        await _stop_there(process, server, reason, timeout)
-        return
-    if process is None or not process.alive:
+    if process is None or not (process.alive or isinstance(process, Remote)):
         raise Exit("noproc")
     if process is current_process():
         raise Exit("calling_self")
-    waiter = ParkedCall(process)
     if isinstance(process, CallbackProcess):
         if process.status in (RUNNING, DIRTY):
             raise Exit("calling_self")
         if not isinstance(process, SystemHooks):
             raise Exit("not_a_behaviour")
         process.system_terminate(reason)
-        ended: Any = process.exit_reason
+        ended = process.exit_reason
     else:
-        if not isinstance(process, TaskProcess) or process.sys is None:
-            raise Exit("not_a_behaviour")
-        watch(process, waiter)
-        process.sys.post_terminate(process, reason)
-        try:
-            await wait_for(waiter, process, server, "terminate", timeout)
-        except CallExit as exit_:
-            ended = exit_.cause
+        asked = server if _is_name_of_node(server) else process.pid
+        ended = await _terminate(process, asked, reason, timeout)
     if ended != reason:
         raise Exit(ended)
 
 
+def _is_name_of_node(server: Pid | Name) -> bool:
+    """``(name, node)``: its process is not known by pid when the node is another."""
+    return isinstance(server, tuple) and len(server) == 2 and server[0] != "global"
+
+
 class _End(Watch):
-    """Waits for the end of a process of another node."""
+    """Waits for the end of a process."""
 
     __slots__ = ("heard", "reason")
 
@@ -73,27 +67,23 @@ class _End(Watch):
         self.heard.set()
 
 
-async def _stop_there(process: Remote, server: Pid | Name, reason: Reason, timeout: float) -> None:
-    """As `proc_lib:stop`: a monitor, ``sys.terminate``, the end."""
-    nodedown = (process.exit_reason, ("sys", "terminate", (server, reason, math.inf)))
-    if not process.alive:
-        raise Exit(nodedown)
+async def _terminate(process: Process, asked: Pid | Name, reason: Reason, timeout: float) -> Reason:
+    """A monitor, ``sys.terminate``, the end (OTP: proc_lib:stop); what it ended with."""
     end = _End()
     watches = process.more().monitored_by
-    watches[end] = end  # type: ignore[index]
-    waiter = ParkedCall(process)
-    watch(process, waiter)
-    process.system(waiter, ("terminate", reason))
+    if process.alive:
+        watches[end] = end  # type: ignore[index]
     try:
         with trio.fail_after(timeout):
-            await wait_for(waiter, process, server, "terminate", math.inf)
+            await sys.terminate(asked, reason, math.inf)
             await end.heard.wait()
-        ended = end.reason
     except trio.TooSlowError:
         raise Exit("timeout") from None
-    except CallExit as exit_:
-        ended = nodedown if exit_.cause == process.exit_reason else exit_.cause
+    except CallExit as failed:
+        if failed.cause in ("noproc", "not_a_behaviour"):
+            raise Exit(failed.cause) from None
+        request = ("sys", "terminate", (asked, reason, timeout))
+        raise Exit((failed.cause, request)) from None
     finally:
         watches.pop(end, None)  # type: ignore[call-overload]
-    if ended != reason:
-        raise Exit(ended)
+    return end.reason

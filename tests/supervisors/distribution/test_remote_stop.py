@@ -102,8 +102,8 @@ async def reason_of(server: Any, *args: Any) -> Any:
     return failed.value.reason
 
 
-def nodedown(node: str, server: Any, reason: Any = "normal") -> Any:
-    return (("nodedown", node), ("sys", "terminate", (server, reason, math.inf)))
+def nodedown(node: str, server: Any, reason: Any = "normal", timeout: float = math.inf) -> Any:
+    return (("nodedown", node), ("sys", "terminate", (server, reason, timeout)))
 
 
 @both("stop3")
@@ -184,7 +184,7 @@ async def test_a_pid_of_another_node(autojump_clock, cluster, kind):
 
         async def afterwards():
             assert await reason_of(pid) == nodedown("b", pid)
-            assert await reason_of(pid, "why", 3.0) == nodedown("b", pid, "why")
+            assert await reason_of(pid, "why", 3.0) == nodedown("b", pid, "why", 3.0)
 
         await nodes_.on("a", afterwards)
 
