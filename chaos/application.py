@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chaos.laboratory import EXPERIMENTS, REPORTS, Experiments, Reports
 from chaos.node_commands import COMMANDS
+from erlmcp_py import __version__
 from erlmcp_py.console.table import announcer
-from supervisors import ChildSpec, Supervisor, SupFlags
+from supervisors import Application, ChildSpec, Pid, Supervisor, SupFlags
 
 
 class ChaosSupervisor(Supervisor):
@@ -20,6 +23,18 @@ class ChaosSupervisor(Supervisor):
         ]
 
 
-def application() -> ChildSpec:
-    """The application's top supervisor, as a child of the node."""
-    return ChaosSupervisor.child_spec(id="chaos", name="chaos")
+class Chaos(Application):
+    """Needs a node to be let loose on."""
+
+    name = "chaos"
+    description = "experiments on a running node"
+    version = __version__
+    applications = ("erlmcp_py",)
+
+    async def start(self, type: str, args: Any) -> Pid:  # noqa: ARG002 - what OTP calls it with
+        """The top supervisor."""
+        return await ChaosSupervisor.start_link(name=self.name)
+
+
+application = Chaos()
+"""What the entry point names."""

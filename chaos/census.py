@@ -17,6 +17,7 @@ from typing import Any
 import trio
 
 from chaos.report import Missing
+from erlmcp_py.console.applications import beside
 from supervisors import (
     CallExit,
     ChildInfo,
@@ -77,9 +78,14 @@ class Census:
 
 
 async def take(root: Pid, name: str) -> Census:
-    """Ask every supervisor below `root` for its children."""
+    """Ask every supervisor below `root` for its children, and below the applications beside it.
+
+    The top of such an application is itself no place: nobody would restart it.
+    """
     census = Census()
     await _below(root, name, census)
+    for top in await beside(root):
+        await _below(top.pid, f"{name}/{top.id}", census)
     return census
 
 

@@ -19,6 +19,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -123,6 +124,49 @@ class ControlConfig(_Section, frozen=True, kw_only=True):
     """Where the socket lies; empty chooses a directory that only this user can enter."""
 
 
+class WatchdogConfig(_Section, frozen=True, kw_only=True):
+    """`[watchdog]`: what becomes of code that holds the loop."""
+
+    long_schedule: Seconds = 0.1
+    """Seconds after which a handler that holds the loop is logged, with its stack."""
+    max_run: Seconds | Literal["off"] = "off"
+    """Seconds after which it is made to crash; at least `long_schedule`."""
+
+
+class OsMonConfig(_Section, frozen=True, kw_only=True):
+    """`[os_mon]`: alarms about the machine."""
+
+    memory_interval: Seconds = 60.0
+    """Seconds between two looks at the memory."""
+    memory: Share | Literal["off"] = 0.80
+    """Share of memory in use above which there is an alarm."""
+    process_memory: Share | Literal["off"] = 0.05
+    """Share of memory above which one process of the node is an alarm."""
+    disk_interval: Seconds = 1800.0
+    """Seconds between two looks at the disks."""
+    disk: Share | Literal["off"] = 0.80
+    """Share of a disk in use above which there is an alarm."""
+    load_interval: Seconds = 60.0
+    """Seconds between two looks at the load."""
+    load: Annotated[float, Meta(gt=0)] | Literal["off"] = 4.0
+    """Load of five minutes per processor above which there is an alarm."""
+
+
+class MailboxesConfig(_Section, frozen=True, kw_only=True):
+    """`[mailboxes]`: messages that may wait in the processes strangers can reach (DESIGN 2.4)."""
+
+    server: Count = 10_000
+    """Of each MCP server; one call more is answered 503, over stdio with an error."""
+    session: Count = 1000
+    """Of each session; one request more is answered 503."""
+    sessions: Count = 10_000
+    """Of the session manager; one request more is answered 503."""
+    connection: Count = 5000
+    """Of each HTTP connection; one message more closes it."""
+    log: Count = 10_000
+    """Of the log writer; further entries are dropped, audit entries never."""
+
+
 class LogConfig(_Section, frozen=True, kw_only=True):
     """`[log]`: entries on standard error."""
 
@@ -134,6 +178,8 @@ class ApplicationsConfig(_Section, frozen=True, kw_only=True):
 
     start: tuple[Name, ...] = ("chaos",)
     """Names from the entry-point group `erlmcp.applications`, started in this order."""
+    permanent: tuple[Name, ...] = ()
+    """Those of them whose end ends the node; the others end alone."""
 
 
 class ServerConfig(_Section, frozen=True, kw_only=True):
@@ -153,6 +199,9 @@ class Config(_Section, frozen=True, kw_only=True):
     stdio: StdioConfig = StdioConfig()
     sessions: SessionsConfig = SessionsConfig()
     health: HealthConfig = HealthConfig()
+    watchdog: WatchdogConfig = WatchdogConfig()
+    os_mon: OsMonConfig = OsMonConfig()
+    mailboxes: MailboxesConfig = MailboxesConfig()
     control: ControlConfig = ControlConfig()
     log: LogConfig = LogConfig()
     applications: ApplicationsConfig = ApplicationsConfig()
@@ -262,6 +311,18 @@ def _check_together(config: Config) -> None:
             f"health.memory_warning: {health.memory_warning} must be below "
             f"health.memory_critical, which is {health.memory_critical}"
         )
+    watchdog = config.watchdog
+    if watchdog.max_run != "off" and watchdog.max_run < watchdog.long_schedule:
+        raise ConfigError(
+            f"watchdog.max_run: {watchdog.max_run} must not be below watchdog.long_schedule, "
+            f"which is {watchdog.long_schedule}"
+        )
+    for name in config.applications.permanent:
+        if name not in config.applications.start:
+            raise ConfigError(
+                f"applications.permanent: {name!r} is not in applications.start; only what is "
+                "started can be permanent"
+            )
     seen: dict[str, str] = {}
     for server in config.servers:
         if server.name in seen:
@@ -326,7 +387,7 @@ def _outline(
             keys |= inner_keys
             tables |= inner_tables
         else:
-            keys[path] = isinstance(field.default, str)
+            keys[path] = isinstance(field.default, str) and not isinstance(field.type, UnionType)
     return keys, tables
 
 

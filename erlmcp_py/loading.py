@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from erlmcp_py.config import ConfigError, ServerConfig
 from erlmcp_py.server import Server
-from supervisors import ChildSpec
+from supervisors import Application
 
 APPLICATIONS: Final = "erlmcp.applications"
-"""Entry-point group; each entry is a function that returns the application's `ChildSpec`."""
+"""Entry-point group; each entry is a `supervisors.Application`, its class or an instance."""
 
 
 def load_servers(configured: Iterable[ServerConfig]) -> dict[str, Server]:
@@ -61,19 +61,25 @@ def name_servers(targets: Iterable[str]) -> list[dict[str, str]]:
     return named
 
 
-def load_application(name: str) -> ChildSpec:
-    """The child spec of an installed application. Raises `ConfigError`."""
+def load_application(name: str) -> Application:
+    """An installed application. Raises `ConfigError`."""
     installed = {entry.name: entry for entry in entry_points(group=APPLICATIONS)}
     if name not in installed:
         known = ", ".join(sorted(installed)) or "none"
         raise ConfigError(f"applications.start: {name!r} is not installed; installed: {known}")
     try:
-        application: Callable[[], ChildSpec] = installed[name].load()
-        return application()
+        found: Any = installed[name].load()
+        application = found() if isinstance(found, type) else found
     except Exception as error:
         raise ConfigError(
             f"applications.start: {name!r} cannot be loaded: {_where(error)}"
         ) from error
+    if not isinstance(application, Application):
+        raise ConfigError(
+            f"applications.start: {name!r} is a {type(application).__name__}, "
+            "not a supervisors.Application"
+        )
+    return application
 
 
 def _import(module_name: str, target: str) -> Any:

@@ -1,15 +1,16 @@
 """A node: its tree, from the first process to the last.
 
-One task process, `main`, stands above the tree. It starts it, waits for a reason to end (a signal,
-an operator, the end of standard input, the tree itself giving up), and takes it down in order. It
-does nothing else, so nothing can keep it from that.
+One task process, `main`, has the application controller start the node's own application and then
+those that the configuration names; it waits for a reason to end (a signal, an operator, the end of
+standard input, the end of an application the node cannot do without), and has them stopped in
+reverse order. It does nothing else, so nothing can keep it from that.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -19,14 +20,16 @@ import trio
 
 import supervisors
 from erlmcp_py import __version__, registry
+from erlmcp_py.application import ROOT, start_further, start_node
 from erlmcp_py.config import Config, ConfigError
 from erlmcp_py.loading import load_application, load_servers
 from erlmcp_py.telemetry.log import log, stderr
-from erlmcp_py.tree import TRANSPORTS, Node, Parts, child_specs
+from erlmcp_py.tree import TRANSPORTS, Parts, child_specs
 from supervisors import (
+    Application,
+    ApplicationError,
     Pid,
-    StartError,
-    exit_signal,
+    application,
     format_reason,
     monitor,
     receive,
@@ -34,9 +37,6 @@ from supervisors import (
     which_children,
 )
 from supervisors import self as own_pid
-
-NAME: Final = "node"
-"""The registered name of the root supervisor."""
 
 _ORDERLY: Final = (signal.SIGINT, signal.SIGTERM)
 _STDIO_ENDS: Final = ("normal", ("shutdown", "client_gone"), "noproc")
@@ -56,7 +56,7 @@ def run_node(config: Config, announce: Callable[[str], object]) -> None:
     The first SIGINT or SIGTERM stops the tree in order, a second one ends the program at once.
     """
     servers = load_servers(config.servers)
-    applications = tuple(load_application(name) for name in config.applications.start)
+    applications = [load_application(name) for name in config.applications.start]
     if not servers:
         raise ConfigError("servers: there is none; name at least one MODULE:ATTR")
 
@@ -69,10 +69,9 @@ def run_node(config: Config, announce: Callable[[str], object]) -> None:
             parts = Parts(
                 servers,
                 None if opened is None else opened.child_spec(),
-                applications,
                 lambda pid: send(me, ("stdio", pid)),
             )
-            await _live(config, parts, announce)
+            await _live(config, parts, applications, announce)
 
     try:
         supervisors.run(main, node=config.node.name)
@@ -80,26 +79,33 @@ def run_node(config: Config, announce: Callable[[str], object]) -> None:
         stderr.flush(1.0)
 
 
-async def _live(config: Config, parts: Parts, announce: Callable[[str], object]) -> None:
-    """Start the tree, wait for a reason to end, and take it down in order."""
-    supervisors.trap_exit()
+async def _live(
+    config: Config,
+    parts: Parts,
+    applications: Sequence[Application],
+    announce: Callable[[str], object],
+) -> None:
+    """Start the applications, wait for a reason to end, and stop them, the last one first."""
+    me = own_pid()
+    await application.on_node_down(lambda reason: send(me, ("node_down", reason)))
     started = trio.current_time()
     try:
-        root = await Node.start_link(child_specs(config, parts), name=NAME)
-    except StartError as error:
-        raise ConfigError(describe_start_error(error.reason)) from error
-    took = trio.current_time() - started
+        await start_node(child_specs(config, parts))
+        took = trio.current_time() - started
+        await start_further(applications, config.applications.permanent)
+    except ApplicationError as error:
+        await application.stop_all()
+        raise ConfigError(_describe(error.reason)) from error
     for line in await banner(config):
         announce(line)
     log("info", f"node {config.node.name} {__version__} is up, tree started in {took:.3f} s")
-    why = await _reason_to_end(root)
+    why = await _reason_to_end()
     log("info", f"node {config.node.name} stops: {why}")
-    exit_signal(root, "shutdown")
-    await receive(lambda message: _is_exit_of(root, message))
+    await application.stop_all()
     log("info", f"node {config.node.name} is down")
 
 
-async def _reason_to_end(root: Pid) -> str:
+async def _reason_to_end() -> str:
     serving_stdio: Pid | None = None
     while True:
         match await receive():
@@ -111,8 +117,11 @@ async def _reason_to_end(root: Pid) -> str:
             case ("DOWN", _, "process", pid, reason):
                 if pid == serving_stdio and reason in _STDIO_ENDS and await _stdio_is_over():
                     return "standard input has ended"
-            case ("EXIT", pid, reason) if pid == root:
-                raise NodeFailed(f"the tree gave up: {format_reason(reason)}")
+            case ("node_down", ("application_terminated", name, reason)):
+                raise NodeFailed(
+                    f"application {name}, which the node cannot do without, has ended: "
+                    f"{format_reason(reason)}"
+                )
 
 
 async def _stdio_is_over() -> bool:
@@ -120,10 +129,6 @@ async def _stdio_is_over() -> bool:
     return any(
         child.id == "stdio" and child.pid is None for child in await which_children(TRANSPORTS)
     )
-
-
-def _is_exit_of(pid: Pid, message: object) -> bool:
-    return isinstance(message, tuple) and message[0] == "EXIT" and message[1] == pid
 
 
 async def banner(config: Config) -> list[str]:
@@ -162,7 +167,7 @@ def _open_console(config: Config, stop: Callable[[], object]) -> Any:
 
     directory = Path(config.control.directory) if config.control.directory else None
     try:
-        return Console.open(config.node.name, directory, root=NAME, stop=stop, facts=facts)
+        return Console.open(config.node.name, directory, root=ROOT, stop=stop, facts=facts)
     except PlaceError as error:
         raise ConfigError(str(error)) from error
 
@@ -193,6 +198,17 @@ def _signals(first: Callable[[signal.Signals], object]) -> Iterator[None]:
             signal.signal(number, old)
 
 
+def _describe(reason: object) -> str:
+    """Why an application did not start: the node's own, or ``(name, reason)`` of a further one."""
+    match reason:
+        case (str() as name, (inner, (_, "start", _))):
+            return f"application {name} cannot start: {format_reason(inner)}"
+        case (inner, (_, "start", _)):
+            return describe_start_error(inner)
+        case _:
+            return f"an application cannot start: {format_reason(reason)}"
+
+
 def describe_start_error(reason: object) -> str:
     """Why a tree did not start, as one line that says what to do about it."""
     path: list[str] = []
@@ -218,4 +234,4 @@ def describe_start_error(reason: object) -> str:
         case ("cannot_listen", host, port, text):
             return f"http: cannot listen on {host} port {port}: {text}"
         case _:
-            return f"{'/'.join([NAME, *path])} cannot start: {format_reason(reason)}"
+            return f"{'/'.join([ROOT, *path])} cannot start: {format_reason(reason)}"

@@ -13,9 +13,10 @@
     │       └── stdio
     ├── observe (one_for_one 10/60)
     │   ├── log
-    │   └── health
-    ├── console (one_for_one 3/60)
-    └── chaos …                   one child per application
+    │   ├── health
+    │   ├── watchdog              notices code that holds the loop
+    │   └── os_mon (rest_for_one) the alarm handler, and who watches memory, disks and load
+    └── console (one_for_one 3/60)
 
 WHY `core` is one_for_all: what the registry knows is a contract between the others. A new registry
 is empty, and everybody who is to be in it has to start after it and register again, as their start
@@ -36,17 +37,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from erlmcp_py import registry, subscriptions
-from erlmcp_py.config import Config, HealthConfig, HttpConfig, LogConfig
-from erlmcp_py.ops.checks import node_components
-from erlmcp_py.ops.health import NAME as HEALTH
-from erlmcp_py.ops.health import HealthMonitor
+from erlmcp_py.config import Config, HttpConfig
+from erlmcp_py.ops.observe import observers
 from erlmcp_py.ops.probes import ROUTES
 from erlmcp_py.server import Server
 from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.process import ServerProcess
 from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
-from erlmcp_py.telemetry.log import NAME as LOG
-from erlmcp_py.telemetry.log import LogWriter
 from supervisors import ChildSpec, Pid, Supervisor, SupFlags, exit_signal
 
 SERVERS = "servers"
@@ -59,7 +56,7 @@ class Node(Supervisor):
     """The root; a node that loses it is down."""
 
     def init(self, children: Specs) -> tuple[SupFlags, list[ChildSpec]]:
-        """Core, observe, console, applications."""
+        """Core, observe, console."""
         return SupFlags("one_for_one", 3, 60), list(children)
 
 
@@ -84,13 +81,12 @@ class Parts:
     """What a tree is built from.
 
     servers: by name, the default one first. console: the console's child, if there is one.
-    applications: further children of the root. on_stdio: told the pid of every process that
+    on_stdio: told the pid of every process that
     serves standard input.
     """
 
     servers: Mapping[str, Server]
     console: ChildSpec | None
-    applications: Specs
     on_stdio: Callable[[Pid], object]
 
 
@@ -98,11 +94,11 @@ def child_specs(config: Config, parts: Parts) -> Specs:
     """The children of `Node`."""
     children = [
         Core.child_spec(_core(config, parts), id="core", name="core"),
-        Children.child_spec(10, _observe(config.log, config.health), id="observe", name="observe"),
+        Children.child_spec(10, observers(config), id="observe", name="observe"),
     ]
     if parts.console is not None:
         children.append(parts.console)
-    return (*children, *parts.applications)
+    return tuple(children)
 
 
 def _core(config: Config, parts: Parts) -> Specs:
@@ -158,13 +154,6 @@ def _stdio(config: Config, on_stdio: Callable[[Pid], object]) -> ChildSpec:
         return pid
 
     return ChildSpec(spec.id, (start_and_tell, ()), restart=spec.restart)
-
-
-def _observe(log: LogConfig, health: HealthConfig) -> Specs:
-    return (
-        LogWriter.child_spec(log.level, id=LOG, name=LOG),
-        HealthMonitor.child_spec(health, node_components(health), id=HEALTH, name=HEALTH),
-    )
 
 
 def server_spec(name: str, server: Server, sealer: StateSealer | None = None) -> ChildSpec:

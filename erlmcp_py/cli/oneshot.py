@@ -1,4 +1,4 @@
-"""Commands that ask a running node one thing and end: ping, status, tree, ps, info, state, stop.
+"""Commands that ask a running node one thing and end, such as ping, tree, alarms and stop.
 
 Exit codes: 0 it was done, 1 the node refused or could not do it, 2 there is no such node
 (or the command line is wrong). Every failure is one line on stderr; with ``--json`` the
@@ -139,6 +139,20 @@ def state(name: str, as_json: bool, target: str, timeout: float) -> None:
 
 @click.command()
 @node_options
+def applications(name: str, as_json: bool) -> None:
+    """List the applications that run."""
+    ask(name, "applications", as_json=as_json)
+
+
+@click.command()
+@node_options
+def alarms(name: str, as_json: bool) -> None:
+    """List the alarms that are set."""
+    ask(name, "alarms", as_json=as_json)
+
+
+@click.command()
+@node_options
 def stop(name: str, as_json: bool) -> None:
     """Stop a node in order, and wait until it is gone."""
     request(name, "stop", as_json=as_json)
@@ -155,4 +169,14 @@ def stop(name: str, as_json: bool) -> None:
         click.echo(f"node {name} stopped")
 
 
-COMMANDS: tuple[click.Command, ...] = (ping, status, tree, ps, info, state, stop)
+COMMANDS: tuple[click.Command, ...] = (
+    ping,
+    status,
+    tree,
+    ps,
+    info,
+    state,
+    applications,
+    alarms,
+    stop,
+)

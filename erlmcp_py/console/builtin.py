@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from erlmcp_py.console.applications import APPLICATIONS
 from erlmcp_py.console.command import Command
 from erlmcp_py.console.inspection import INSPECTION
 from erlmcp_py.console.operations import OPERATIONS
 from erlmcp_py.console.watching import WATCHING
 
-BUILT_IN: tuple[Command, ...] = (*INSPECTION, *OPERATIONS, *WATCHING)
+BUILT_IN: tuple[Command, ...] = (*INSPECTION, *APPLICATIONS, *OPERATIONS, *WATCHING)

@@ -16,6 +16,7 @@ from typing import Any
 import trio
 
 from erlmcp_py import __version__
+from erlmcp_py.console.applications import beside
 from erlmcp_py.console.command import Arg, Command, CommandError, Context
 from erlmcp_py.console.processes import ORDERS, listing
 from erlmcp_py.console.projection import Bounds, project
@@ -23,8 +24,10 @@ from erlmcp_py.console.target import resolve
 from erlmcp_py.console.tree import TreeLimits, TreeNode, build
 from supervisors import (
     CallExit,
+    ChildInfo,
     Pid,
     SupervisorState,
+    application,
     current_runtime,
     process_info,
     registered,
@@ -68,14 +71,16 @@ async def status(context: Context, _: dict[str, Any]) -> dict[str, Any]:
 async def tree(context: Context, args: dict[str, Any]) -> TreeNode:
     """The supervision tree below a supervisor, the node's by default."""
     console = context.console
+    others: list[ChildInfo] = []
     if args["target"] is None:
         root, name = whereis(console.root), console.root
         if root is None:
             raise CommandError("unknown_target", f"no process is registered as {console.root!r}")
+        others = await beside(root)
     else:
         root, name = await resolve(args["target"], console.root), args["target"]
         await require_supervisor(root, name)
-    return await build(root, name.strip("/"), console.restarts, TreeLimits(args["limit"]))
+    return await build(root, name.strip("/"), console.restarts, TreeLimits(args["limit"]), others)
 
 
 async def ps(context: Context, args: dict[str, Any]) -> Any:
@@ -95,6 +100,7 @@ async def info(context: Context, args: dict[str, Any]) -> dict[str, Any]:
     return {
         "pid": str(pid),
         "name": found.registered_name,
+        "application": application.get_application(pid),
         "label": None if found.label is None else str(found.label),
         "kind": found.kind,
         "behaviour": found.behaviour,
@@ -103,6 +109,8 @@ async def info(context: Context, args: dict[str, Any]) -> dict[str, Any]:
         "restarts": context.console.restarts.of(pid),
         "uptime": found.uptime,
         "mailbox": found.message_queue_len,
+        "mailbox_limit": found.mailbox_limit,
+        "dropped": found.dropped,
         "messages_total": found.messages_in,
         "reductions": found.reductions,
         "memory": found.memory,
@@ -139,7 +147,8 @@ async def names(context: Context, _: dict[str, Any]) -> dict[str, Any]:
     root = whereis(console.root)
     paths: list[str] = []
     if root is not None:
-        shown = await build(root, console.root, console.restarts, TreeLimits(_MANY, 0.25))
+        limits = TreeLimits(_MANY, 0.25)
+        shown = await build(root, console.root, console.restarts, limits, await beside(root))
         paths = [node.path.partition("/")[2] for node in shown.walk() if "/" in node.path]
     pids = [str(pid) for pid in current_runtime().processes()[:_MANY]]
     return {"names": sorted(registered())[:_MANY], "paths": paths[:_MANY], "pids": pids}

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import trio
 
+from erlmcp_py.console.applications import beside
 from erlmcp_py.console.command import CommandError, nearest
 from supervisors import (
     CallExit,
@@ -71,6 +72,8 @@ async def _by_path(start: Pid, root: str, steps: Sequence[str], names: dict[str,
         if not has_children:
             raise CommandError("unknown_target", f"{walked} is no supervisor, it has no children")
         children = await children_of(here, walked)
+        if here is start:
+            children += await beside(start)
         found = [child for child in children if step in names_of(child)]
         if not found:
             known = [name for child in children for name in names_of(child)]

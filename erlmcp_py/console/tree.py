@@ -8,7 +8,7 @@ from the operator, because the moment one of them hangs is the moment somebody l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -60,12 +60,23 @@ class TreeLimits:
 
 
 async def build(
-    root: Pid, name: str, restarts: Restarts, limits: TreeLimits | None = None
+    root: Pid,
+    name: str,
+    restarts: Restarts,
+    limits: TreeLimits | None = None,
+    beside: Sequence[ChildInfo] = (),
 ) -> TreeNode:
-    """The tree below `root`, which is shown as `name`."""
-    limits = limits or TreeLimits()
+    """The tree below `root`, which is shown as `name`.
+
+    beside: supervisors that are shown behind its children, though they are not.
+    """
+    builder = _Builder(restarts, limits or TreeLimits())
     child = ChildInfo(name, root, "supervisor", ())
-    return await _Builder(restarts, limits).place(child, name, name, restarts.of(root))
+    tree = await builder.place(child, name, name, restarts.of(root))
+    if not beside:
+        return tree
+    more = await builder.below(root, name, list(beside))
+    return msgspec.structs.replace(tree, children=(*tree.children, *more))
 
 
 class _Builder:

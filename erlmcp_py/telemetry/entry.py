@@ -7,21 +7,27 @@ forge lines of its own. Only at level debug the stack of a crash follows, a line
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 from supervisors import (
+    ApplicationReport,
     CrashReport,
     ErrorReport,
+    LongSchedule,
     Pid,
     ProgressReport,
     Report,
     SupervisorReport,
     WarningReport,
     format_reason,
+    process_info,
 )
+from supervisors.alarm_handler import AlarmReport
+from supervisors.gen_event import HandlerReport
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical", "audit"]
 
@@ -61,7 +67,13 @@ def describe(report: Report, at: float) -> Iterator[Entry]:
             who = f"{_name(report.name, report.label)} ({report.initial_call})"
             text = f"crash: {who} ended with {report.kind} {_reason(report.reason)}"
             yield Entry(at, "error", report.pid, text)
-            yield from _stack(report, at)
+            yield from _lines(_stack_of(report.reason), report.pid, at)
+        case HandlerReport():
+            text = (
+                f"event handler {report.name} ({report.behaviour}) was removed: "
+                f"{_reason(_bare(report.reason))}; last event {report.message!r}"
+            )
+            yield Entry(at, "error", report.pid, text)
         case ErrorReport():
             who = _name(report.name, report.behaviour)
             text = f"terminating: {who} {_reason(report.reason)}; last message {report.message!r}"
@@ -76,6 +88,25 @@ def describe(report: Report, at: float) -> Iterator[Entry]:
         case ProgressReport():
             child = f"{report.started.get('id')} {report.started.get('pid')}"
             yield Entry(at, "debug", report.pid, f"supervisor {report.supervisor}: started {child}")
+        case LongSchedule():
+            who = _named(report.pid, report.initial_call)
+            end = "; it was made to crash (max_run)" if report.raised else ""
+            text = f"{who} held the loop for {report.seconds:.3f} s{_place(report.stack)}{end}"
+            yield Entry(at, "warning", report.pid, text)
+            yield from _lines(report.stack, report.pid, at)
+        case AlarmReport(change="set"):
+            text = f"alarm set: {report.alarm_id!r}: {report.description!r}"
+            yield Entry(at, "warning", report.pid, text)
+        case AlarmReport():
+            yield Entry(at, "info", report.pid, f"alarm cleared: {report.alarm_id!r}")
+        case ApplicationReport(event="started"):
+            text = f"application {report.application} started, {report.restart_type}"
+            yield Entry(at, "info", report.pid, text)
+        case ApplicationReport():
+            asked = report.reason == "stopped"
+            text = f"application {report.application} ended, {report.restart_type}"
+            why = "" if asked else f": {_reason(report.reason)}"
+            yield Entry(at, "info" if asked else "error", report.pid, text + why)
         case WarningReport():
             details = ", ".join(f"{key}={value!r}" for key, value in report.details.items())
             text = f"{report.text} ({details})" if details else report.text
@@ -95,11 +126,29 @@ def _reason(reason: object) -> str:
     return format_reason(reason) + place
 
 
-def _stack(report: CrashReport, at: float) -> Iterator[Entry]:
-    stack = _stack_of(report.reason)
-    if stack is not None:
-        for line in str(stack).splitlines():
-            yield Entry(at, "debug", report.pid, f"  {line}")
+def _bare(reason: object) -> object:
+    """What is inside ``("EXIT", reason)``."""
+    return reason[1] if isinstance(reason, tuple) and reason[:1] == ("EXIT",) else reason
+
+
+def _named(pid: Pid | None, initial_call: str) -> str:
+    """Name or label, and the code, of a process that may have ended meanwhile."""
+    info = None if pid is None else process_info(pid)
+    if info is None:
+        return initial_call
+    return f"{_name(info.registered_name, info.label)} ({initial_call})"
+
+
+def _place(stack: str) -> str:
+    """`` at FILE:LINE in NAME`` of the innermost frame of a formatted stack."""
+    frames = re.findall(r'^  File "(.+)", line (\d+), in (.+)$', stack, re.M)
+    return " at {}:{} in {}".format(*frames[-1]) if frames else ""
+
+
+def _lines(stack: object, pid: Pid | None, at: float) -> Iterator[Entry]:
+    """A stack, line by line, for those who read at level debug."""
+    for line in () if stack is None else str(stack).splitlines():
+        yield Entry(at, "debug", pid, f"  {line}")
 
 
 def _stack_of(reason: object) -> object:

@@ -17,6 +17,7 @@ from supervisors import (
     Report,
     current_runtime,
     is_alive,
+    limit_mailbox,
     send,
     whereis,
 )
@@ -73,8 +74,14 @@ class LogWriter(GenServer):
     Requests: ("set_level", level) -> "ok" | ("error", text).
     """
 
-    def init(self, level: Level = "info", sink: Sink = stderr) -> Any:
-        """Listen to the reports of this runtime."""
+    def init(self, level: Level = "info", sink: Sink = stderr, mailbox: int = 10_000) -> Any:
+        """Listen to the reports of this runtime.
+
+        mailbox: messages that may wait. A storm of crashes that a stranger can cause comes faster
+        than it can be written, and its beginning tells more than its end: what does not fit is
+        dropped, except what the audit has to say.
+        """
+        limit_mailbox(mailbox, "refuse", exempt=_is_audit)
         log = Log(level, sink)
         _subscribe(own_pid(), log)
         return ("ok", log)
@@ -104,6 +111,13 @@ class LogWriter(GenServer):
     def terminate(self, _reason: Any, state: Log) -> Any:
         """Give a slow reader a moment to take the last lines."""
         state.sink.flush(FLUSH_TIMEOUT)
+
+
+def _is_audit(message: Any) -> bool:
+    match message:
+        case ("entry", Entry(level="audit")):
+            return True
+    return False
 
 
 def _subscribe(writer: Pid, log: Log) -> None:

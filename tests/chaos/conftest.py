@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from chaos.application import application
+from chaos.application import ChaosSupervisor
 from erlmcp_py.console.client import Client
 from erlmcp_py.console.service import Console
 from supervisors import (
@@ -88,7 +88,7 @@ class Top(Supervisor):
             Group.child_spec(name="group"),
             Singles.child_spec(name="singles"),
             *more,
-            application(),
+            ChaosSupervisor.child_spec(id="chaos", name="chaos"),
         ]
 
 

@@ -10,50 +10,46 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from erlmcp_py import registry
+from erlmcp_py.application import ROOT, start_further, start_node
 from erlmcp_py.config import Config, HttpConfig, LogConfig
+from erlmcp_py.console.applications import beside
 from erlmcp_py.loading import load_application, load_servers
-from erlmcp_py.node import NAME
 from erlmcp_py.ops.health import report
-from erlmcp_py.tree import Node, Parts, child_specs
+from erlmcp_py.tree import Parts, child_specs
 from supervisors import (
     ChildSpec,
     Pid,
+    ProgressReport,
     Runtime,
+    application,
     exit_signal,
     monitor,
     receive,
     spawn,
-    trap_exit,
     whereis,
     which_children,
 )
+from supervisors.testing import events, restart_of
 
 CONFIG = msgspec.structs.replace(Config(), http=HttpConfig(port=0), log=LogConfig(level="critical"))
 
 
 @pytest.fixture
 async def node() -> AsyncIterator[None]:
-    applications = tuple(load_application(name) for name in CONFIG.applications.start)
-    parts = Parts(load_servers(CONFIG.servers), None, applications, lambda pid: None)
-    up = trio.Event()
-
-    async def keep() -> None:
-        trap_exit()
-        await Node.start_link(child_specs(CONFIG, parts), name=NAME)
-        up.set()
-        await receive(lambda message: message == "down")
-
+    parts = Parts(load_servers(CONFIG.servers), None, lambda pid: None)
+    further = [load_application(name) for name in CONFIG.applications.start]
     async with Runtime("test"):
-        keeper = spawn(keep)
         with trio.fail_after(10):
-            await up.wait()
+            await start_node(child_specs(CONFIG, parts))
+            assert await start_further(further, ()) == ["chaos"]
         yield
-        exit_signal(keeper, "kill")
+        await application.stop_all()
 
 
-async def places(of: str | Pid = NAME, above: str = NAME) -> dict[str, Pid]:
+async def places(of: str | Pid = ROOT, above: str = ROOT) -> dict[str, Pid]:
     """Every place of the tree with the process that is in it."""
     found: dict[str, Pid] = {}
     for child in await which_children(of):
@@ -62,17 +58,22 @@ async def places(of: str | Pid = NAME, above: str = NAME) -> dict[str, Pid]:
         found[place] = child.pid
         if child.type == "supervisor" and child.id not in ("http_connections",):
             found |= await places(child.pid, place)
+    if of == ROOT:
+        for top in await beside(pid_of(ROOT)):
+            found |= await places(top.pid, f"{above}/{top.id}")
     return found
 
 
-async def kill(name: str) -> None:
-    """Kill a registered process and wait until somebody else has its name."""
-    before = whereis(name)
-    assert before is not None
-    exit_signal(before, "kill")
-    with trio.fail_after(10):
-        while whereis(name) in (None, before):
-            await trio.sleep(0.001)
+def pid_of(name: str) -> Pid:
+    pid = whereis(name)
+    assert pid is not None, f"{name} does not run"
+    return pid
+
+
+async def killed(name: str, supervisor: str, id: str | None = None) -> Pid:
+    """Kill a registered process; the one that its supervisor has started instead."""
+    victim = pid_of(name)
+    return await restart_of(supervisor, id or name, lambda: exit_signal(victim, "kill"), within=10)
 
 
 async def get(path: str) -> int:
@@ -105,7 +106,15 @@ EXPECTED = {
     "node/observe",
     "node/observe/log",
     "node/observe/health",
-    "node/chaos",
+    "node/observe/watchdog",
+    "node/observe/os_mon",
+    "node/observe/os_mon/alarm_handler",
+    "node/observe/os_mon/memsup",
+    "node/observe/os_mon/disksup",
+    "node/observe/os_mon/cpu_sup",
+    "node/chaos/chaos_reports",
+    "node/chaos/chaos_experiments",
+    "node/chaos/chaos_commands",
 }
 
 
@@ -118,9 +127,8 @@ async def test_every_child_of_every_supervisor_starts(node: None) -> None:
 
 async def test_a_killed_server_comes_back_under_its_name_and_disturbs_nobody(node: None) -> None:
     before = await places()
-    await kill("server_weather")
-    with trio.fail_after(10):
-        pid = await registry.lookup_soon("weather")
+    pid = await killed("server_weather", "servers", "weather")
+    assert await registry.lookup("weather") == pid
     after = await places()
     assert after.pop("node/core/servers/weather") == pid
     assert before.pop("node/core/servers/weather") != pid
@@ -130,10 +138,9 @@ async def test_a_killed_server_comes_back_under_its_name_and_disturbs_nobody(nod
 async def test_a_killed_registry_restarts_the_core_and_is_filled_again(node: None) -> None:
     before = await places()
     port = (await registry.transports())["http"].info["port"]
-    await kill("registry")
-    with trio.fail_after(10):
-        while "http" not in await registry.transports():
-            await trio.sleep(0.001)
+    with events() as seen:
+        await killed("registry", "core")
+        await seen.wait(ProgressReport, lambda report: report.started["id"] == "transports")
     after = await places()
     assert after.keys() == before.keys()
     moved = {place for place in after if after[place] != before[place]}
@@ -144,22 +151,18 @@ async def test_a_killed_registry_restarts_the_core_and_is_filled_again(node: Non
     assert await get("/ping") == 200
 
 
-@pytest.mark.parametrize("victim", ["log", "health", "observe"])
+@pytest.mark.parametrize("victim", ["log", "health", "watchdog", "os_mon", "observe"])
 async def test_observers_fall_without_touching_the_core(node: None, victim: str) -> None:
     before = await places()
-    await kill(victim)
-    with trio.fail_after(10):
-        while whereis("log") is None or whereis("health") is None:
-            await trio.sleep(0.001)
+    await killed(victim, "node" if victim == "observe" else "observe")
     after = await places()
     core = {place for place in before if place.startswith("node/core")}
     assert {place: after[place] for place in core} == {place: before[place] for place in core}
 
 
 async def test_the_node_becomes_ready_and_the_probes_say_so(node: None) -> None:
-    with trio.fail_after(10):
-        while not (await report()).ready:
-            await trio.sleep(0.001)
+    await wait_all_tasks_blocked(0.05)
+    assert (await report()).ready
     components = {component.id: component.status for component in (await report()).components}
     assert components.keys() == {"registry", "servers", "sessions", "transports", "node", "system"}
     assert [await get(path) for path in ("/health", "/ready", "/live", "/ping")] == [200] * 4
@@ -168,38 +171,26 @@ async def test_the_node_becomes_ready_and_the_probes_say_so(node: None) -> None:
 async def test_the_root_stops_its_children_in_reverse_order(node: None) -> None:
     names = ["registry", "sessions_sup", "servers", "transports", "log", "chaos", "node"]
     ended: list[str] = []
-    done = trio.Event()
+    done, watching = trio.Event(), trio.Event()
 
     async def watch() -> None:
         refs = {monitor(whereis(name)): name for name in names}
-        exit_signal(whereis("node"), "shutdown")
+        watching.set()
         while refs:
             message: Any = await receive()
             ended.append(refs.pop(message[1]))
         done.set()
 
-    # Only its parent's signal is an order to shut down; anybody's "kill" would orphan the tree.
-    keeper = next(iter(await _parents("node")))
     spawn(watch)
-    exit_signal(keeper, "kill")
     with trio.fail_after(10):
+        await watching.wait()
+        assert await application.stop_all() == ["chaos", "erlmcp_py"]
         await done.wait()
     assert ended == ["chaos", "log", "transports", "servers", "sessions_sup", "registry", "node"]
 
 
-async def _parents(name: str) -> list[Pid]:
-    from supervisors import process_info
-
-    pid = whereis(name)
-    assert pid is not None
-    info = process_info(pid)
-    assert info is not None
-    assert info.parent is not None
-    return [info.parent]
-
-
 def test_specs_of_supervisors_wait_for_their_children() -> None:
-    parts = Parts({}, None, (ChildSpec("extra", (os.getpid, ())),), lambda pid: None)
+    parts = Parts({}, ChildSpec("extra", (os.getpid, ())), lambda pid: None)
     specs = {spec.id: spec for spec in child_specs(CONFIG, parts)}
     assert list(specs) == ["core", "observe", "extra"]
     assert specs["core"].shutdown == math.inf
