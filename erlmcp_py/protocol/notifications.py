@@ -27,9 +27,12 @@ ProgressToken = str | int
 
 
 class CancelledParams(NotificationParams, frozen=True):
-    """The sender has no more use for the answer to `request_id`, a request of its own."""
+    """The sender has no more use for the answer to `request_id`, a request of its own.
 
-    request_id: RequestId
+    Without an id it says nothing anybody could act on; 2025-11-25 allows that.
+    """
+
+    request_id: RequestId | None = None
     reason: str | None = None
 
 

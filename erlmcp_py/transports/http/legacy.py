@@ -137,7 +137,8 @@ async def deliver(connection: Connection, http: HttpRequest, plan: Deliver) -> N
         except McpError as error:
             write_answer(connection, http, error_answer(None, error, "legacy", 400))
             return
-        cast(session, ("cancel", params.request_id, params.reason))
+        if params.request_id is not None:
+            cast(session, ("cancel", params.request_id, params.reason))
     elif isinstance(message, Response | ErrorResponse):
         cast(session, ("response", message))
     write_answer(connection, http, ACCEPTED)

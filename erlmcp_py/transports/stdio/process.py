@@ -466,11 +466,14 @@ class _Service:
             params = params_as(notification, CancelledParams)
         except McpError:
             return  # a malformed notification has nobody to be told
-        if self.listening.cancel(params.request_id):
-            self.channel.unanswered.pop(params.request_id, None)
+        id = params.request_id
+        if id is None:
             return
-        entry = self.calls.pop(params.request_id, None)
+        if self.listening.cancel(id):
+            self.channel.unanswered.pop(id, None)
+            return
+        entry = self.calls.pop(id, None)
         if entry is not None:
             del self.ids[entry.ticket]
-            self.channel.unanswered.pop(params.request_id, None)
+            self.channel.unanswered.pop(id, None)
             entry.give_up(params.reason)
