@@ -17,7 +17,7 @@ from ...._gen_server.requests import receive_response, reqids_add, reqids_new, r
 from ...._limits import is_kernels, of_kernel
 from ...._pid import Pid
 from ...._process import CALL, Envelope, Process
-from ...._signals import is_alive
+from ...._signals import exit_signal, is_alive, self, send
 from ...._task import SystemMessage, TaskProcess
 from ..tree import Fault, Node, Worker
 from .subject import FaultKind, Subject, at
@@ -26,12 +26,20 @@ if TYPE_CHECKING:
     from ..world import World
 
 
+def _waiting(process: Process) -> list[Any]:
+    """What lies in a mailbox, oldest first, as it lies there."""
+    if isinstance(process, CallbackProcess):
+        return process.waiting_messages()
+    assert isinstance(process, TaskProcess)
+    return list(process.mailbox)
+
+
 def _data(process: Process) -> list[Any]:
     """The messages in a mailbox that a limit counts, oldest first."""
+    waiting = _waiting(process)
     if isinstance(process, CallbackProcess):
-        return [m for m in process.waiting_messages() if not of_kernel(m)]
-    assert isinstance(process, TaskProcess)
-    return [m for m in process.mailbox if not is_kernels(m) and not isinstance(m, SystemMessage)]
+        return [m for m in waiting if not of_kernel(m)]
+    return [m for m in waiting if not is_kernels(m) and not isinstance(m, SystemMessage)]
 
 
 def over_the_limit(pid: Pid) -> list[str]:
@@ -57,6 +65,10 @@ async def _sender(world: World, pid: Pid, node: Worker, number: int) -> None:
         return
     sender = world.number()
     burst = [("seq", sender, n) for n in range(1, number + node.limit)]
+    cast(pid, None)  # whatever lies in a mailbox is a message
+    send(pid, None)
+    if not _goes_on(process):
+        return
     expected = _expected(process, node, burst)
     for message in burst:
         cast(pid, message)
@@ -68,6 +80,7 @@ async def _sender(world: World, pid: Pid, node: Worker, number: int) -> None:
                 f"a burst of {len(burst)} to {pid} ({node.policy}) left "
                 f"{[m[2] for m in found]} in place of {[m[2] for m in expected or ()]}"
             )
+        _is_heard(world, process, node, sender)
     elif expected is not None:
         world.accuse(f"{pid} ended of a burst that its policy {node.policy} lets pass")
     await _looked_at(world, pid, node)
@@ -83,6 +96,17 @@ async def _looked_at(world: World, pid: Pid, node: Worker) -> None:
     except CallExit as failed:
         if failed.cause == "timeout" and is_alive(pid):
             world.accuse(f"{pid} has not answered a system request in 30 s")
+
+
+def _is_heard(world: World, process: Process, node: Worker, serial: int) -> None:
+    """What the kernel sends finds room in a full mailbox."""
+    if node.traps:
+        exit_signal(process.pid, ("ping", serial))
+        waiting = _waiting(process)
+        if isinstance(process, CallbackProcess):
+            waiting = [m.body for m in waiting if isinstance(m, Envelope)]
+        if ("EXIT", self(), ("ping", serial)) not in waiting:
+            world.accuse(f"{process.pid}, whose mailbox is full, did not get an EXIT")
 
 
 def _goes_on(process: Process) -> bool:

@@ -13,6 +13,7 @@ from ...._callback import CallbackProcess
 from ...._errors import CallExit
 from ...._gen_server.calls import cast
 from ...._pid import Pid
+from ...._signals import is_alive
 from ...._sys.hooks import CodeChangeError
 from ..tree import Fault, Node, Worker
 from .manners import Boom, acts
@@ -62,8 +63,9 @@ async def _operator(world: World, way: Asks, pid: Pid, number: int) -> None:
     with world.calling(process, math.inf):
         try:
             await way(world, pid, number)
-        except CallExit:
-            return
+        except CallExit as failed:
+            if failed.cause == "timeout" and is_alive(pid):
+                world.accuse(f"{pid} has not answered a system request in 100 s")
 
 
 async def _looks(world: World, pid: Pid, _number: int) -> None:
