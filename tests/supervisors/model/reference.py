@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .order import Record
-from .tree_spec import CROWDS, DYNAMIC, SIMPLE, Fork, Leaf, Node
+from .tree_spec import CROWDS, SIMPLE, Fork, Leaf, Node
 
 GENTLE = ("normal", "shutdown")
 
@@ -57,24 +57,12 @@ class Tree:
     inbox: deque[Callable[[], None]] = field(default_factory=deque)
 
 
-@dataclass
-class Ask:
-    """One administration call: what is asked about whom, and the answer: "ok" with a pid,
-    "nothing" without, "failed" when a start did, "gone" when the supervisor ended first, or
-    the word it was refused with.
-    """
-
-    verb: str
-    about: Leaf | str
-    answer: str = "gone"
-
-
 class GivesUp(Exception):
     """A supervisor stops its children and ends with shutdown."""
 
 
-class Model:
-    """The whole tree and its clock."""
+class Life:
+    """The whole tree and its clock; `administration.Model` is the one that can also be asked."""
 
     def __init__(self, spec: Fork) -> None:
         self.now = 0.0
@@ -133,13 +121,13 @@ class Model:
         for child in children:
             outcome = self.start(child)
             if outcome == "ignore":
-                self._is_down(tree, child)
+                self.is_down(tree, child)
             elif outcome != "ok":
                 self.tell(tree, "start_error", child, outcome)
                 return child
         return None
 
-    def _is_down(self, tree: Tree, child: Child) -> None:
+    def is_down(self, tree: Tree, child: Child) -> None:
         child.state = "down"
         child.below = None
         if tree.spec.strategy in CROWDS or child.spec.restart == "temporary":
@@ -180,10 +168,10 @@ class Model:
 
     def _stop_in_reverse(self, tree: Tree, children: list[Child]) -> None:
         for child in reversed(children):
-            self._stop_and_tell(tree, child)
-            self._is_down(tree, child)
+            self.stop_and_tell(tree, child)
+            self.is_down(tree, child)
 
-    def _stop_and_tell(self, tree: Tree, child: Child) -> None:
+    def stop_and_tell(self, tree: Tree, child: Child) -> None:
         if child.state == "up":
             reason = self._stop(child)
             if not _stopped_well(child, reason):
@@ -283,7 +271,7 @@ class Model:
         if restarts:
             self._attempt(tree, child)
         else:
-            self._is_down(tree, child)
+            self.is_down(tree, child)
             self._auto_shutdown(tree, child)
 
     def _attempt(self, tree: Tree, child: Child) -> None:
@@ -293,7 +281,7 @@ class Model:
         child.below = None
         if len(tree.attempts) > tree.spec.intensity:
             self.tell(tree, "shutdown", child, "reached_max_restart_intensity")
-            self._is_down(tree, child)
+            self.is_down(tree, child)
             raise GivesUp
         child.state = "down"
         failed: Child | None
@@ -327,70 +315,6 @@ class Model:
         others = any(c.spec.significant and c.state != "down" for c in tree.children)
         if kind == "any_significant" or not others:
             raise GivesUp
-
-    # --- administration ------------------------------------------------------------------
-
-    def ask(self, holder: Child, ask: Ask) -> None:
-        """Put a call into the inbox of a supervisor; `serve` answers it."""
-        tree = holder.below
-        assert tree is not None
-
-        def answer() -> None:
-            ask.answer = getattr(self, ask.verb)(tree, ask.about)
-
-        tree.inbox.append(answer)
-
-    def start_child(self, tree: Tree, spec: Leaf) -> str:
-        crowd = tree.spec.strategy in CROWDS
-        if tree.spec.strategy == DYNAMIC and len(tree.children) >= tree.spec.room:
-            return "max_children"
-        present = None if crowd else self._known(tree, spec.id)
-        if present is not None:
-            return "already_started" if present.state == "up" else "already_present"
-        child = Child(spec)
-        outcome = self.start(child)
-        keeps = outcome == "ignore" and not crowd and spec.restart != "temporary"
-        if outcome == "ok" or keeps:
-            tree.children.append(child)
-        return _answer(outcome)
-
-    def terminate_child(self, tree: Tree, about: str) -> str:
-        child = self._known(tree, about)
-        if child is None:  # the dead are fine for simple_one_for_one
-            dead = about not in self.strays
-            return "nothing" if tree.spec.strategy == SIMPLE and dead else "not_found"
-        self._stop_and_tell(tree, child)
-        self._is_down(tree, child)
-        return "nothing"
-
-    def restart_child(self, tree: Tree, about: str) -> str:
-        child, refused = self._at_rest(tree, about)
-        if child is None:
-            return refused
-        outcome = self.start(child)
-        return _answer(outcome)
-
-    def delete_child(self, tree: Tree, about: str) -> str:
-        child, refused = self._at_rest(tree, about)
-        if child is None:
-            return refused
-        tree.children.remove(child)
-        return "nothing"
-
-    def _at_rest(self, tree: Tree, about: str) -> tuple[Child | None, str]:
-        if tree.spec.strategy in CROWDS:
-            return None, SIMPLE if tree.spec.strategy == SIMPLE else "not_found"
-        child = self._known(tree, about)
-        if child is None:
-            return None, "not_found"
-        refused = {"up": "running", "pending": "restarting", "down": ""}[child.state]
-        return (None if refused else child), refused
-
-    def _known(self, tree: Tree, about: str) -> Child | None:
-        """A child by what it is known by: its id, or in a crowd the process it was."""
-        crowd = tree.spec.strategy in CROWDS
-        named = (c for c in tree.children if (c.key if crowd else c.spec.id) == about)
-        return next(named, None)
 
     # --- looking --------------------------------------------------------------------------
 
@@ -438,7 +362,3 @@ def _stopped_well(child: Child, reason: str) -> bool:
     if reason == ("killed" if brutal else "shutdown"):
         return True
     return child.spec.restart != "permanent" and reason in GENTLE
-
-
-def _answer(outcome: str) -> str:
-    return {"ok": "ok", "ignore": "nothing"}.get(outcome, "failed")

@@ -26,8 +26,9 @@ from hypothesis.stateful import (
 
 import supervisors as otp
 
+from .administration import Ask, Model
 from .order import surprise
-from .reference import Ask, Child, Model
+from .reference import Child
 from .stepper import Stepper
 from .tree import Branch, Real
 from .tree_spec import CROWDS, SIMPLE, Fork, Leaf
@@ -46,6 +47,10 @@ def has_workers(machine: Any) -> bool:
 
 def has_children(machine: Any) -> bool:
     return any(c.below is not None and c.below.children for c in machine.model.all())
+
+
+def has_crowds(machine: Any) -> bool:
+    return bool(_crowds(machine.model))
 
 
 class Trees(RuleBasedStateMachine):
@@ -128,14 +133,15 @@ class Trees(RuleBasedStateMachine):
 
     # --- administration ----------------------------------------------------------------------
 
-    @rule(target=known, near=known, like=st.lists(NUMBERED, min_size=1, max_size=3))
-    def children_are_started(self, near: str, like: list[tuple[int, Leaf]]) -> Any:
-        holder = self.holder(near)
-        if holder is None:
-            return multiple()
-        started = [self.fitting(holder, number, leaf) for number, leaf in like]
-        self.at_once(holder, [Ask("start_child", leaf) for leaf in started])
-        return multiple(*(leaf.id for leaf in started))
+    @rule(target=known, near=known, numbered=NUMBERED)
+    def a_child_is_started(self, near: str, numbered: tuple[int, Leaf]) -> Any:
+        return self.starts(self.holder(near), [numbered])
+
+    @precondition(has_crowds)
+    @rule(target=known, which=st.integers(0, 2), like=st.lists(NUMBERED, min_size=2, max_size=4))
+    def a_crowd_gathers(self, which: int, like: list[tuple[int, Leaf]]) -> Any:
+        crowds = _crowds(self.model)
+        return self.starts(crowds[which % len(crowds)], like)
 
     @precondition(has_children)
     @rule(id=known, verb=VERBS)
@@ -145,14 +151,29 @@ class Trees(RuleBasedStateMachine):
             self.at_once(holder, [Ask(verb, self.address(holder, id))])
 
     @precondition(has_children)
+    @rule(near=known, which=st.integers(0, 3), outcomes=INITS, verb=VERBS, new=NUMBERED)
+    def a_word_between_two_tries(
+        self, near: str, which: int, outcomes: list[str], verb: str, new: tuple[int, Leaf]
+    ) -> None:
+        """A child does not come back at once; the supervisor is asked before it tries again."""
+        holder = self.holder(near)
+        killed = [] if holder is None else [c for c in _children(holder) if _falls_at_once(c)]
+        if holder is not None and killed:
+            child = killed[which % len(killed)]
+            self.the_next_starts_come_to(child.spec.id, ["bad", *outcomes])
+            asked = Ask(verb, self.address(holder, child.spec.id))
+            started = Ask("start_child", self.fitting(holder, *new))
+            self.at_once(holder, [child, asked, started])
+
+    @precondition(has_children)
     @rule(near=known, events=st.lists(st.tuples(EVENTS, st.integers(0, 3)), min_size=2, max_size=6))
     def much_is_in_the_mailbox(self, near: str, events: list[tuple[Any, int]]) -> None:
         """Ends of children and calls that the supervisor finds side by side, while some of
         the children may not come back at once."""
         holder = self.holder(near)
-        if holder is None or holder.below is None or not holder.below.children:
+        children = [] if holder is None else _children(holder)
+        if holder is None or not children:
             return
-        children = list(holder.below.children)
         mail: list[Ask | Child] = []
         for what, index in events:
             child = children[index % len(children)]
@@ -160,7 +181,7 @@ class Trees(RuleBasedStateMachine):
                 self.the_next_starts_come_to(child.spec.id, what)
             elif what != "killed":
                 mail.append(Ask(what, self.address(holder, child.spec.id)))
-            elif isinstance(child.spec, Leaf) and child.spec.kind == "plain" and child.alive:
+            elif _falls_at_once(child):
                 mail.append(child)
         self.at_once(holder, mail)
 
@@ -203,6 +224,13 @@ class Trees(RuleBasedStateMachine):
             return id
         child = self.model.find(id)
         return f"{id}#{self.model.starts[id]}" if child is None else child.key
+
+    def starts(self, holder: Child | None, like: list[tuple[int, Leaf]]) -> Any:
+        if holder is None:
+            return multiple()
+        workers = [self.fitting(holder, number, leaf) for number, leaf in like]
+        self.at_once(holder, [Ask("start_child", leaf) for leaf in workers])
+        return multiple(*(leaf.id for leaf in workers))
 
     def fitting(self, holder: Child, number: int, like: Leaf) -> Leaf:
         """A worker that this supervisor may have."""
@@ -264,6 +292,19 @@ class Trees(RuleBasedStateMachine):
 
     async def shape(self) -> Any:
         return await self.real.shape(self.root, self.model.root.spec)
+
+
+def _children(holder: Child) -> list[Child]:
+    return [] if holder.below is None else list(holder.below.children)
+
+
+def _crowds(model: Model) -> list[Child]:
+    return [c for c in model.all() if c.below is not None and c.below.spec.strategy in CROWDS]
+
+
+def _falls_at_once(child: Child) -> bool:
+    """Whether a kill ends it on the spot: tasks unwind first, in trio's own time."""
+    return isinstance(child.spec, Leaf) and child.spec.kind == "plain" and child.alive
 
 
 async def _now() -> float:
