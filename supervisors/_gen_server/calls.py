@@ -45,6 +45,12 @@ class From:
             self._pid = None if process is None else process.pid
             return self._pid
 
+    @property
+    def settled(self) -> bool:
+        """Whether an answer would come too late: given already, or not waited for any more."""
+        waiter = getattr(self, "_waiter", None)
+        return isinstance(waiter, Early) or (isinstance(waiter, Waiter) and waiter.released)
+
     def __repr__(self) -> str:
         return f"<From {self.pid}>"
 
@@ -63,6 +69,11 @@ class Waiter(Watch):
 
     __slots__ = ()
 
+    @property
+    def released(self) -> bool:
+        """Whether it waits no more."""
+        raise AssertionError("subclasses know")
+
     def answer(self, value: Any) -> None:
         raise AssertionError("subclasses say what to do")
 
@@ -76,6 +87,10 @@ class ParkedCall(Waiter):
         self.server: Process | None = server
         self.task = trio.lowlevel.current_task()
         self.timer: TimerRef | None = None
+
+    @property
+    def released(self) -> bool:
+        return self.server is None
 
     def answer(self, value: Any) -> None:
         if self.release():
@@ -122,6 +137,10 @@ class RequestId(Waiter):
         self.owner = owner
         self.server = server
         self.dest = dest
+
+    @property
+    def released(self) -> bool:
+        return self.server is None
 
     def answer(self, value: Any) -> None:
         if self.release():

@@ -62,6 +62,11 @@ class Caller(Waiter):
         self.node = node
         self.number = number
 
+    @property
+    def released(self) -> bool:
+        """Unknown here."""
+        return False
+
     def answer(self, value: Any) -> None:
         """The reply, back to the node that asked."""
         self.endpoint.reply(self.node, self.number, value)
@@ -100,6 +105,7 @@ class Endpoint:
         self._aliases: dict[int, Alias] = {}
         self._many_aliases = 64
         self._calls: dict[int, From] = {}
+        self._many_calls = 64
         self._subscribers: dict[Process, int] = {}
         self._on_up: list[Callable[[str], object]] = []
         self._on_down: list[Callable[[str], object]] = []
@@ -236,12 +242,19 @@ class Endpoint:
         return ref
 
     def export_from(self, from_: From) -> tuple[str, int, Pid | None]:
-        """Node, number and caller: what another node can answer a call by."""
+        """Node, number and caller: what another node can answer a call by.
+
+        Kept until it does, or until nobody waits, which is looked at each time their number
+        has doubled.
+        """
         waiter = getattr(from_, "_waiter", None)
         if isinstance(waiter, Caller):
             return waiter.node, waiter.number, from_.pid
         number = next(self._numbers)
         self._calls[number] = from_
+        if len(self._calls) > self._many_calls:
+            self._calls = {n: kept for n, kept in self._calls.items() if not kept.settled}
+            self._many_calls = max(64, 2 * len(self._calls))
         return self.node, number, from_.pid
 
     def from_(self, node: str, number: int, caller: Pid | None) -> From:

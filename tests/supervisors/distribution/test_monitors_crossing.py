@@ -88,6 +88,8 @@ def settled(case: Case) -> None:
         me, they = world.processes[name], world.processes[other(name)]
         ours, theirs = (world.nodes[n].endpoint for n in (name, other(name)))
         assert {number for _, number in theirs.watching} == set(ours.asked)
+        if they.alive:
+            assert len(they.more().monitored_by) == len(theirs.watching)
         if me.alive:
             assert len(case.watching[name]) == len(ours.asked)
             assert not (case.watching[name] and not they.alive)

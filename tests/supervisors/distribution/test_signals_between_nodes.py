@@ -151,6 +151,20 @@ async def test_a_call_may_be_answered_from_anywhere(autojump_clock, cluster):
         await nodes_.on("b", on_b)
 
 
+async def test_what_nobody_waits_for_any_more_is_let_go(autojump_clock, cluster):
+    """A From that was given away is remembered, but not for ever when its caller gave up."""
+    async with cluster("a", "b") as nodes_:
+        await nodes_.on("a", start_echo)
+
+        async def main():
+            for _ in range(500):
+                with pytest.raises(CallExit):
+                    await otp.call("echo", ("delegate", ("nobody", "b")), 0.01)
+            assert len(nodes_.runtimes["a"].endpoint._calls) <= 130
+
+        await nodes_.on("a", main)
+
+
 async def test_send_request(autojump_clock, cluster):
     """G16: the answer is a message."""
     async with cluster("a", "b") as nodes_:
