@@ -1,6 +1,8 @@
 """Random trees under random faults, and what must be true after each.
 
-`plan` draws a tree and faults from a seed, `play` runs them, `invariants` says what must
-hold, `shrink` makes a failing plan small, `campaign` plays many. The command is
-`python -m supervisors.testing.simulate`; docs/testing.md explains it.
+`plan` draws a tree and faults from a seed (`tree` is what they are, as data), `play` runs
+them. `subjects` has the kernel's parts, each with its processes, its faults and what must
+hold of it; `invariants` has what must hold of all. `shrink` makes a failing plan small,
+`campaign` plays many. The command is `python -m supervisors.testing.simulate`;
+docs/testing.md explains it.
 """

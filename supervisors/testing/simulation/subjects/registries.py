@@ -10,6 +10,7 @@ import trio
 
 from ...._agent import Agent
 from ...._errors import BadArg, CallExit, StartError
+from ...._gen_server.calls import cast
 from ...._pid import Pid
 from ...._process import EXITING
 from ...._registry.entries import RegistryError, Table
@@ -45,29 +46,25 @@ async def _start(world: World, node: Worker, _parent: Pid) -> Pid:
         pid = await Registry.start_link(
             keys="duplicate" if node.kind == "topics" else "unique",
             name=world.name_of(node),
-            partitions=2 if node.shutdown == 1.0 and node.kind == "topics" else 1,
+            partitions=2 if node.kind == "topics" else 1,
             listeners=[listener],
         )
     except BaseException:
-        listener._post(("over",))
+        cast(listener, ("over",))
         raise
     book = world.book(Registrations)
     book.untold[pid] = untold
     book.listeners[pid] = listener
-    tell(listener, _follow, pid)
+    cast(listener, ("follow", pid))
     return pid
-
-
-def _follow(pid: Pid) -> None:
-    monitor(pid)
 
 
 async def _listener(world: World, untold: deque[tuple[Any, ...]]) -> None:
     """Hear of each change of one registry, in order and once, until that ends."""
     while True:
         match await receive():
-            case ("$gen_cast", ("do", function, pid)):
-                function(pid)
+            case ("$gen_cast", ("follow", pid)):
+                monitor(pid)
             case ("DOWN", *_) | ("$gen_cast", ("over",)):
                 return
             case (("register" | "unregister") as verb, _, key, pid, *_):
