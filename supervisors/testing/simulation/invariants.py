@@ -35,6 +35,8 @@ def check(runtime: Runtime, world: World) -> Iterator[str]:
         waits = process.queue_length()
         if waits or isinstance(process, CallbackProcess):
             yield from _mail(process, waits)
+        if isinstance(process, TaskProcess) and process.system and process.waiting_task is not None:
+            yield f"{pid} waits for mail before {len(process.system)} system requests"
     world.bury()
     for subject in SUBJECTS:
         yield from subject.check(world)
