@@ -119,10 +119,12 @@ LIFETIMES: Final[Mapping[type, Mapping[str, Lifetime]]] = {
 
 
 class _Work(msgspec.Struct, frozen=True):
-    """What fitting a type to a revision takes: `unknown` attributes with their defaults, attributes
-    with types of `nested` concern, and a conversion of the whole.
+    """What fitting a type to a revision takes: a conversion of the whole as it comes, `unknown`
+    attributes with their defaults, attributes with types of `nested` concern, and a conversion of what
+    these have left.
     """
 
+    prepare: Callable[[Any], Any] | None
     unknown: tuple[tuple[str, Any], ...]
     nested: tuple[str, ...]
     convert: Callable[[Any], Any] | None
@@ -143,6 +145,8 @@ def fit(value: T, version: str) -> T:
 
 
 def _fitted(value: Any, work: _Work, version: str) -> Any:
+    if work.prepare is not None:
+        value = work.prepare(value)
     changes = {
         name: default for name, default in work.unknown if getattr(value, name) is not default
     }
@@ -175,8 +179,10 @@ def _work(kind: type, version: str) -> _Work | None:
         for name, field in fields.items()
         if any(_work(inner, version) is not None for inner in _classes(field.type))
     )
-    convert = _conversion(kind, version)
-    return _Work(unknown, nested, convert) if unknown or nested or convert else None
+    prepare, convert = _preparation(kind, version), _conversion(kind, version)
+    if not (prepare or unknown or nested or convert):
+        return None
+    return _Work(prepare, unknown, nested, convert)
 
 
 def _classes(annotation: Any) -> set[type]:
@@ -196,6 +202,10 @@ def _conversion(kind: type, version: str) -> Callable[[Any], Any] | None:
         return _tool_with_object_schemas
     if issubclass(kind, CallToolResult) and version in LEGACY:
         return _result_with_object
+    return None
+
+
+def _preparation(kind: type, version: str) -> Callable[[Any], Any] | None:
     if issubclass(kind, CreateMessageParams) and version < _V4:
         return partial(_one_block_a_message, sound=version >= _V2)
     if issubclass(kind, CreateMessageResult) and version < _V4:

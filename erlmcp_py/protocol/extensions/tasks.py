@@ -47,18 +47,18 @@ class DetailedTask(TaskState, frozen=True, kw_only=True):
     """A task with all there is to know: the answer to `tasks/get` and the parameters of
     `notifications/tasks` (which have no `result_type`).
 
-    input_required has `input_requests`, completed has `result` (raw, of the request's own type),
-    failed has `error`, and no other status has any of them.
+    input_required has `input_requests`, completed has `result` (raw, of the request's own type;
+    empty if absent), failed has `error`, and no other status has any of them.
     """
 
     input_requests: InputRequests | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
     error: ErrorObject | None = None
 
     def __post_init__(self) -> None:
         has = {
             "input_required": self.input_requests is not None,
-            "completed": self.result is not None,
+            "completed": bool(self.result),
             "failed": self.error is not None,
         }
         for status, present in has.items():
