@@ -39,7 +39,7 @@ def forks(draw: Any, id: str = "r", depth: int = 0, outer: str = "never") -> For
     restart = draw(RESTARTS)
     auto = "never"
     if strategy != DYNAMIC:
-        auto = draw(st.sampled_from(["never", "never", "any_significant", "all_significant"]))
+        auto = draw(st.sampled_from(["never", "any_significant", "all_significant"]))
     fork = Fork(
         id,
         strategy=strategy,
