@@ -79,7 +79,8 @@ async def s31(s: Scenario, here: Runtime, there: Runtime, network: InMemory) -> 
     s.event("obs", "send_dead_node", True)
 
 
-async def test_as_erlang_does(autojump_clock: Any) -> None:
+async def played() -> list[str]:
+    """The trace of the scenario on two nodes of ours; to be run under a virtual clock."""
     scenario = Scenario()
     done = trio.Event()
     async with Runtime("here") as here, Runtime("there") as there:
@@ -95,4 +96,8 @@ async def test_as_erlang_does(autojump_clock: Any) -> None:
         with here.active():
             otp.spawn(driver)
         await done.wait()
-    assert scenario.lines == golden("s31_distribution")
+    return scenario.lines
+
+
+async def test_as_erlang_does(autojump_clock: Any) -> None:
+    assert await played() == golden("s31_distribution")
