@@ -226,6 +226,24 @@ class Context:
             "error", f"the client cannot do {question.method}; it declares no {', '.join(missing)}"
         )
 
+    def close_stream(self, retry: float = 1.0) -> bool:
+        """Let go of the client's connection in a long call; it comes back for the rest.
+
+        retry: seconds it is asked to wait until then. What the handler sends meanwhile is kept. False
+        if this is not possible: it is a matter of 2025-11-25 over HTTP, and elsewhere nothing happens.
+        ValueError if `retry` is negative or not finite.
+        """
+        if not (math.isfinite(retry) and retry >= 0):
+            raise ValueError(f"retry must be a number of seconds from 0 on, not {retry!r}")
+        close = self._scope.close_stream
+        if close is None or not self._open:
+            return False
+        if trio.lowlevel.in_trio_run():
+            close(retry)
+        else:
+            trio.from_thread.run_sync(close, retry)
+        return True
+
     def close(self) -> None:
         """The call has ended; from now on nothing is sent."""
         self._open = False

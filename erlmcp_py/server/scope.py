@@ -40,6 +40,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel | None = None
     """Least severe level the client wants: the session's (legacy) or the request's (modern).
     None leaves the choice to the server (legacy) or forbids log messages (modern)."""
+    close_stream: Callable[[float], None] | None = None
+    """Ends the response's stream; the client comes back for the rest after so many seconds. None where
+    that is not possible."""
     header: Callable[[bytes], bytes | None] | None = None
     """Looks up a header of the HTTP request by its name in lower case, where headers repeat what is in
     the body; None elsewhere."""

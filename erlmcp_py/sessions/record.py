@@ -10,6 +10,7 @@ from erlmcp_py.protocol.lifecycle import (
     InitializeParams,
     LogLevel,
 )
+from erlmcp_py.sessions.streams import EventStreams
 
 
 class SessionWishes(msgspec.Struct, frozen=True):
@@ -24,12 +25,13 @@ class SessionWishes(msgspec.Struct, frozen=True):
 
 
 class Kept:
-    """The place where a session leaves its wishes for its successor: replaced whole, never half."""
+    """What of a session outlives its process. The wishes are replaced whole, never half."""
 
-    __slots__ = ("wishes",)
+    __slots__ = ("streams", "wishes")
 
     def __init__(self) -> None:
         self.wishes = SessionWishes()
+        self.streams = EventStreams()
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
@@ -54,6 +56,7 @@ class SessionView(msgspec.Struct, frozen=True):
     """The part of a session that travels with each of its requests.
 
     log_level: least severe level the client asked for by `logging/setLevel`; None: never asked.
+    streams: what was sent, for a client that has to be sent it again.
     """
 
     id: str
@@ -62,3 +65,4 @@ class SessionView(msgspec.Struct, frozen=True):
     client_info: Implementation
     client_capabilities: ClientCapabilities
     log_level: LogLevel | None
+    streams: EventStreams

@@ -102,6 +102,7 @@ class _State:
             record.params.client_info,
             record.params.capabilities,
             self.wishes.log_level,
+            record.kept.streams,
         )
 
     @property
@@ -151,10 +152,12 @@ class Session(GenServer):
                 self._forget(id, state)
             case ("cancel", id, reason):
                 self._cancel(id, reason, state)
-            case ("attach", stream):
+            case ("attach", stream, resumed):
                 state.streams[stream] = monitor(stream)
                 if state.interest is None:
                     self._listen(state)
+                if resumed and state.interest is not None:
+                    self._announce_all(state.interest, state)
             case ("detach", stream):
                 ref = state.streams.pop(stream, None)
                 if ref is not None:
@@ -216,6 +219,7 @@ class Session(GenServer):
             return status
         shown = {
             **msgspec.structs.asdict(state.view),
+            "streams_kept": len(state.view.streams),
             "calls": list(state.calls),
             "streams": list(state.streams),
             "undelivered": state.undelivered,
@@ -237,14 +241,18 @@ class Session(GenServer):
         return Response(request.id, EmptyResult())
 
     def _listen_again(self, state: _State) -> None:
-        """Subscribe anew, and announce everything once: nobody knows what was missed."""
+        """Subscribe anew where the process that keeps subscriptions is there again."""
         if state.interest is None or state.hub is not None:
             return
         if whereis(SUBSCRIPTIONS) is None:
             send_after(AGAIN, own_pid(), "listen_again")
             return
         self._listen(state)
-        for change in state.interest.changes:
+        self._announce_all(state.interest, state)
+
+    def _announce_all(self, interest: Subscription, state: _State) -> None:
+        """Have the client look at everything: nobody knows what it missed."""
+        for change in interest.changes:
             self._notify(Announcement(change), state)
 
     def _want(self, uris: frozenset[str], state: _State) -> None:

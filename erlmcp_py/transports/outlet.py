@@ -53,6 +53,11 @@ class Outlet:
         send(self._pid, ("call_notify", self, message))
         return True
 
+    def close_stream(self, retry: float) -> None:
+        """Have the client disconnected and come back after `retry` seconds for the rest."""
+        if not self.closed:
+            send(self._pid, ("call_close", self, retry))
+
     def taken(self) -> bool:
         """One of its messages has left the mailbox; whether it is still to be written."""
         self._unread -= 1

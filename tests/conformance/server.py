@@ -151,6 +151,14 @@ async def test_tool_with_progress(ctx: Context) -> str:
     return "Progressed to the end."
 
 
+@server.tool()
+async def test_reconnection(ctx: Context) -> str:
+    """Let go of the client in the middle of the call."""
+    ctx.close_stream(retry=0.5)
+    await trio.sleep(0.1)
+    return "Reconnection test completed successfully."
+
+
 # --- tools: asking the client ---------------------------------------------------------------
 
 

@@ -9,7 +9,8 @@ error codes).
 
 A client that goes away cancels a modern call and does not cancel a legacy one (MCP
 2025-11-25, transports: a disconnect is not a cancellation). Its connection process then
-stays, without a client, until the answer comes and can be dropped.
+stays, without a client, until the answer comes. If it had begun to stream, the rest is kept by
+the session, for a client that comes back for it (`resuming`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from erlmcp_py.protocol.jsonrpc import (
 )
 from erlmcp_py.server.process import Cancel, Dispatch
 from erlmcp_py.server.scope import Scope
+from erlmcp_py.sessions.streams import EventStream, EventStreams
 from erlmcp_py.transports.http.answering import encoded, unavailable, write_message
 from erlmcp_py.transports.http.endpoint import Answer, error_answer
 from erlmcp_py.transports.http.request import HttpRequest
@@ -39,6 +41,9 @@ from supervisors import RequestId as Ticket
 
 if TYPE_CHECKING:
     from erlmcp_py.transports.http.connection import Connection
+
+PRIMED_SINCE: Final = "2025-11-25"
+"""The first revision whose streams begin with an event that has an id and no data."""
 
 _UNWATCHED: Final = 0.05
 """Seconds a call runs before its socket is watched: most handlers that wait do so for less, and
@@ -71,21 +76,26 @@ async def call_server(
     server: Pid,
     request: Request,
     scope: Scope,
+    streams: EventStreams | None = None,
 ) -> None:
-    """Dispatch the request and write what comes of it."""
+    """Dispatch the request and write what comes of it.
+
+    streams: of the session; None where a broken stream cannot be resumed.
+    """
     ticket = send_request(server, Dispatch(request, scope))
     message = await connection.poll()
     if message is not None and message[0] == "$reply" and message[1] is ticket:
         write_message(connection, http, message[2], scope.era)
         return
-    await _Waiting(connection, http, server, request, scope, ticket).run(message)
+    await _Waiting(connection, http, server, request, scope, ticket, streams).run(message)
 
 
 class _Waiting:
     """A call that did not answer at once."""
 
     __slots__ = (
-        "connection", "done", "http", "request", "scope", "server", "stream", "ticket",
+        "closing_in", "connection", "done", "http", "kept", "request", "scope", "server", "stream",
+        "streams", "ticket",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +106,7 @@ class _Waiting:
         request: Request,
         scope: Scope,
         ticket: Ticket,
+        streams: EventStreams | None,
     ) -> None:
         self.connection = connection
         self.http = http
@@ -103,7 +114,10 @@ class _Waiting:
         self.request = request
         self.scope = scope
         self.ticket = ticket
+        self.streams = streams
         self.stream: SseWriter | None = None
+        self.kept: EventStream | None = None
+        self.closing_in: float | None = None
         self.done = False
 
     async def run(self, message: Any) -> None:
@@ -116,15 +130,23 @@ class _Waiting:
         try:
             if message is None:
                 message = await self._soon()
-            if message is not None and self._handle(message):
+            if message is not None:
+                self._handle(message)
+            if self.done:
                 return
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(connection.watch)
+            if self.closing_in is None:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(connection.watch)
+                    await self._listen()
+                    nursery.cancel_scope.cancel()
+            if not self.done:
+                await self._let_go()
                 await self._listen()
-                nursery.cancel_scope.cancel()
         finally:
             if not self.done:
                 self._give_up("the connection was closed")
+            if self.kept is not None and self.streams is not None:
+                self.streams.end(self.kept)
             if scope.session is not None:
                 cast(scope.session, ("finished", self.request.id))
 
@@ -136,7 +158,9 @@ class _Waiting:
             return None
 
     async def _listen(self) -> None:
-        """Handle messages until the call has ended; written is what was handled in one go."""
+        """Handle messages until the call has ended, or the client has to be let go; written is what
+        was handled in one go.
+        """
         message = await self.connection.poll()
         while True:
             if message is None:
@@ -154,6 +178,8 @@ class _Waiting:
         """The next message, or None when it was quiet and a comment was written instead."""
         config = self.connection.config
         quiet = config.sse_delay if self.stream is None else config.keep_alive
+        if self.connection.gone:
+            return await receive()
         try:
             return await receive(timeout=quiet)
         except trio.TooSlowError:
@@ -161,7 +187,9 @@ class _Waiting:
             return None
 
     def _handle(self, message: Any) -> bool:
-        """Act on a message; True if the call has ended with it. Strays are dropped."""
+        """Act on a message; True if the call has ended with it, or the client has to be let go.
+        Strays are dropped.
+        """
         match message:
             case ("$reply", ticket, answer) if ticket is self.ticket:
                 self._finish(answer)
@@ -173,14 +201,16 @@ class _Waiting:
                 self._finish(error_response(self.request.id, McpError(INTERNAL_ERROR, text)))
             case ("call_notify", Outlet() as outlet, notification) if outlet is self.scope.notify:
                 outlet.taken()
-                self.connection.write(self._open_stream().event(encode(notification)))
+                self._event(encode(notification))
+            case ("call_close", Outlet() as outlet, retry) if outlet is self.scope.notify:
+                self._close_soon(retry)
             case ("disconnected",):
                 self.connection.gone = True
                 self._notice_departure()
             case ("cancelled", id, reason) if id == self.request.id:
                 self._give_up(reason, cancel=True)
                 self._close_stream(self._open_stream())
-        return self.done
+        return self.done or (self.closing_in is not None and not self.connection.gone)
 
     def _notice_departure(self) -> None:
         if self.connection.gone and self.scope.era == "modern" and not self.done:
@@ -199,8 +229,15 @@ class _Waiting:
             write_message(self.connection, self.http, answer, self.scope.era)
         else:
             body, _ = encoded(answer)
-            self.connection.write(self.stream.event(body))
+            self._event(body)
             self._close_stream(self.stream)
+
+    def _event(self, data: bytes) -> None:
+        stream = self._open_stream()
+        id = None
+        if self.kept is not None and self.streams is not None:
+            id = self.streams.append(self.kept, data)
+        self.connection.write(stream.event(data, id=id))
 
     def _open_stream(self) -> SseWriter:
         stream = self.stream
@@ -208,7 +245,31 @@ class _Waiting:
             http = self.http
             stream = self.stream = SseWriter(version=http.version, keep_alive=http.keep_alive)
             self.connection.write(stream.start())
+            if self.streams is not None:
+                self.kept = self.streams.open()
+                if self.scope.version >= PRIMED_SINCE:
+                    self.connection.write(stream.primer(self.kept.id_of(0)))
         return stream
+
+    def _close_soon(self, retry: float) -> None:
+        """Let the client go, if it has an id to come back with."""
+        if self.connection.gone or self.streams is None:
+            return
+        stream = self._open_stream()
+        assert self.kept is not None
+        if self.scope.version >= PRIMED_SINCE or self.kept.last:
+            self.connection.write(stream.retry(retry))
+            self.closing_in = retry
+
+    async def _let_go(self) -> None:
+        """End the response, not the call: another process goes on with the client."""
+        stream = self._open_stream()
+        self._close_stream(stream)
+        if stream.keep_alive:
+            await self.connection.hand_over()
+        else:
+            await self.connection.flush()
+            self.connection.gone = True
 
     def _close_stream(self, stream: SseWriter) -> None:
         self.connection.write(stream.end())

@@ -27,7 +27,7 @@ from erlmcp_py.transports.http.exchange import carry_out
 from erlmcp_py.transports.http.request import Fault, RequestParser
 from erlmcp_py.transports.http.response import CONTINUE, response
 from erlmcp_py.transports.http.settings import ListenerConfig
-from supervisors import Pid, receive, send
+from supervisors import CallExit, Pid, call, receive, send
 from supervisors import self as own_pid
 
 READ_SIZE: Final = 64 * 1024
@@ -76,7 +76,12 @@ class Connection:
     )
 
     def __init__(
-        self, sock: socket.socket, peer: str, config: ListenerConfig, endpoint: Endpoint
+        self,
+        sock: socket.socket,
+        peer: str,
+        config: ListenerConfig,
+        endpoint: Endpoint,
+        data: bytes = b"",
     ) -> None:
         self._socket = sock
         self.peer = peer
@@ -84,7 +89,7 @@ class Connection:
         self.endpoint = endpoint
         self.pid: Any = None
         self._parser = RequestParser(config.limits)
-        self._pending = b""
+        self._pending = data
         self._out: list[bytes] = []
         self._out_size = 0
         self._opened_at = trio.current_time()
@@ -244,6 +249,23 @@ class Connection:
             self.bytes_out += sent
             rest = rest[sent:]
         self._stuck_since = None
+
+    async def hand_over(self) -> None:
+        """Let another process serve the client, while this one stays with its call.
+
+        For this process the client is then gone. What was read already goes along.
+        """
+        await self.flush()
+        if self.gone:
+            return
+        self.gone = True
+        data, self._pending = self._pending, b""
+        notify_closing(self._socket)
+        sock = socket.socket(fileno=self._socket.detach())
+        try:
+            await call(f"{self.config.name}_connections", ("adopt", sock, self.peer, data))
+        except CallExit:
+            sock.close()
 
     async def poll(self) -> Any:
         """A message that is in the mailbox already; None if there is none."""

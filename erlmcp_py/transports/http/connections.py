@@ -65,7 +65,10 @@ class _State:
 
 
 class Connections(GenServer):
-    """The process. ``("start", socket, peer)`` -> Pid, or None when the limit is reached."""
+    """The process. ``("start", socket, peer)`` -> Pid, or None when the limit is reached;
+    ``("adopt", socket, peer, data)`` goes on with a connection that was served before: the limit does
+    not count, and `data` has been read from it.
+    """
 
     def init(self, config: ListenerConfig, endpoint: Endpoint) -> tuple[Any, ...]:
         """Trap exits: the end of a connection is news, not a reason to end."""
@@ -79,7 +82,12 @@ class Connections(GenServer):
         """Start a connection, or tell about those there are."""
         match request:
             case ("start", sock, peer):
-                return ("reply", self._start(sock, peer, state), state)
+                if len(state.open) >= state.config.max_connections:
+                    state.refused += 1
+                    return ("reply", None, state)
+                return ("reply", self._start(sock, peer, b"", state), state)
+            case ("adopt", sock, peer, data):
+                return ("reply", self._start(sock, peer, data, state), state)
             case ("statistics",):
                 return ("reply", self._statistics(state), state)
             case ("connections",):
@@ -119,11 +127,8 @@ class Connections(GenServer):
             return status
         return {**status, "state": msgspec.structs.asdict(self._statistics(state))}
 
-    def _start(self, sock: socket.socket, peer: str, state: _State) -> Pid | None:
-        if len(state.open) >= state.config.max_connections:
-            state.refused += 1
-            return None
-        connection = Connection(sock, peer, state.config, state.endpoint)
+    def _start(self, sock: socket.socket, peer: str, data: bytes, state: _State) -> Pid:
+        connection = Connection(sock, peer, state.config, state.endpoint, data)
         pid = spawn_link(connection.run, label=f"{state.config.name} {peer}")
         state.open[pid] = connection
         state.accepted += 1

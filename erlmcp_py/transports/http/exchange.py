@@ -22,6 +22,7 @@ from erlmcp_py.transports.http.endpoint import (
 )
 from erlmcp_py.transports.http.listening import listen
 from erlmcp_py.transports.http.request import HttpRequest
+from erlmcp_py.transports.http.resuming import open_stream
 from erlmcp_py.transports.outlet import Outlet
 from supervisors import CallExit
 
@@ -41,7 +42,7 @@ async def carry_out(connection: Connection, http: HttpRequest, plan: Plan) -> No
         case Initialize():
             await legacy.initialize(connection, http, plan)
         case OpenStream():
-            await legacy.open_stream(connection, http, plan)
+            await open_stream(connection, http, plan)
         case EndSession():
             await legacy.end_session(connection, http, plan)
         case Visit():

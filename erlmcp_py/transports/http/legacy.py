@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import trio
+from typing import TYPE_CHECKING
 
 from erlmcp_py import sessions
 from erlmcp_py.protocol.errors import (
     INTERNAL_ERROR,
-    INVALID_REQUEST,
     McpError,
     method_not_found,
     resource_not_found,
@@ -18,9 +15,7 @@ from erlmcp_py.protocol.jsonrpc import (
     ErrorResponse,
     Notification,
     Request,
-    RequestId,
     Response,
-    encode,
     error_response,
     params_as,
 )
@@ -33,7 +28,6 @@ from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.record import SessionView
 from erlmcp_py.sessions.session import METHODS as SESSION_METHODS
 from erlmcp_py.sessions.session import SUBSCRIBE
-from erlmcp_py.subscriptions import Announcement
 from erlmcp_py.transports.http.answering import unavailable, write_answer, write_message
 from erlmcp_py.transports.http.calling import call_server, find_server
 from erlmcp_py.transports.http.endpoint import (
@@ -42,13 +36,12 @@ from erlmcp_py.transports.http.endpoint import (
     Deliver,
     EndSession,
     Initialize,
-    OpenStream,
     error_answer,
 )
+from erlmcp_py.transports.http.finding import find_session, unknown_session
 from erlmcp_py.transports.http.request import HttpRequest
-from erlmcp_py.transports.http.sse import SseWriter
 from erlmcp_py.transports.outlet import Outlet
-from supervisors import CallExit, Pid, call, cast, demonitor, format_reason, monitor, receive
+from supervisors import CallExit, Pid, call, cast, format_reason
 
 if TYPE_CHECKING:
     from erlmcp_py.transports.http.connection import Connection
@@ -94,36 +87,11 @@ async def initialize(connection: Connection, http: HttpRequest, plan: Initialize
     write_message(connection, http, answer, "legacy", headers)
 
 
-def _unknown_session(id: RequestId | None = None) -> Answer:
-    text = "there is no such session here; send initialize to open a new one"
-    return error_answer(id, McpError(INVALID_REQUEST, text), "legacy", 404)
-
-
-async def _session(
-    session_id: str, server: str | None, id: RequestId | None
-) -> tuple[Pid, SessionView] | Answer:
-    """The session's process and what it says of itself; or the answer that refuses."""
-    for last in (False, True):
-        try:
-            pid = await sessions.find(session_id)
-            if pid is None:
-                return _unknown_session(id)
-            view: SessionView = await call(pid, ("view",))
-        except sessions.SessionUnavailable as problem:
-            return unavailable(id, problem)
-        except CallExit as problem:  # it died since it was found, and is being restarted
-            if last:
-                return unavailable(id, problem)
-            continue
-        return (pid, view) if view.server == server else _unknown_session(id)
-    raise AssertionError("the loop returns")
-
-
 async def deliver(connection: Connection, http: HttpRequest, plan: Deliver) -> None:
     """A request, notification or response within a session."""
     message = plan.message
     id = message.id if isinstance(message, Request) else None
-    found = await _session(plan.session, plan.server, id)
+    found = await find_session(plan.session, plan.server, id)
     if isinstance(found, Answer):
         write_answer(connection, http, found)
         return
@@ -180,8 +148,9 @@ async def _request(
         session=session,
         peer=session,
         send=outlet.ask,
+        close_stream=outlet.close_stream,
     )
-    await call_server(connection, http, server, request, scope)
+    await call_server(connection, http, server, request, scope, view.streams)
 
 
 async def _subscribe(
@@ -211,49 +180,4 @@ async def end_session(connection: Connection, http: HttpRequest, plan: EndSessio
     except sessions.SessionUnavailable as problem:
         write_answer(connection, http, unavailable(None, problem))
         return
-    write_answer(connection, http, Answer(204) if known else _unknown_session())
-
-
-async def open_stream(connection: Connection, http: HttpRequest, plan: OpenStream) -> None:
-    """The GET stream: what the session has to say outside of requests, until either ends."""
-    found = await _session(plan.session, plan.server, None)
-    if isinstance(found, Answer):
-        write_answer(connection, http, found)
-        return
-    session = found[0]
-    stream = SseWriter(version=http.version, keep_alive=http.keep_alive)
-    connection.write(stream.start())
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(connection.watch)
-        ref = _attach(connection, session)
-        while not connection.gone:
-            await connection.flush()
-            try:
-                message = await receive(timeout=connection.config.keep_alive)
-            except trio.TooSlowError:
-                connection.write(stream.comment())
-                continue
-            match message:
-                case ("notify", Announcement() as announcement):
-                    connection.write(stream.event(announcement.plain()))
-                case ("notify", notification):
-                    connection.write(stream.event(encode(notification)))
-                case ("DOWN", down, _, _, _) if down is ref:
-                    found = await _session(plan.session, plan.server, None)
-                    if isinstance(found, Answer):
-                        break
-                    session = found[0]
-                    ref = _attach(connection, session)
-                case ("disconnected",):
-                    connection.gone = True
-        demonitor(ref, flush=True)
-        cast(session, ("detach", connection.pid))
-        nursery.cancel_scope.cancel()
-    connection.write(stream.end())
-    connection.closing |= not stream.keep_alive
-
-
-def _attach(connection: Connection, session: Pid) -> Any:
-    ref = monitor(session)
-    cast(session, ("attach", connection.pid))
-    return ref
+    write_answer(connection, http, Answer(204) if known else unknown_session())

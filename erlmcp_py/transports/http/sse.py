@@ -75,6 +75,14 @@ class SseWriter:
         """One message event."""
         return self._chunk(event(data, name="message", id=id))
 
+    def primer(self, id: str) -> bytes:
+        """An event without data: from its id on a lost stream can be resumed."""
+        return self._chunk(event(b"", id=id))
+
+    def retry(self, seconds: float) -> bytes:
+        """How long the client is to wait before it comes back."""
+        return self._chunk(b"retry: %d\n\n" % round(seconds * 1000))
+
     def comment(self, text: str = "keep-alive") -> bytes:
         """A line clients ignore; it keeps proxies and NAT from closing a quiet stream."""
         return self._chunk(b": " + _single_line(text) + b"\n\n")

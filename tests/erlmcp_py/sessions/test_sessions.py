@@ -235,8 +235,8 @@ async def test_notifications_go_to_one_open_stream() -> None:
         first: list[object] = []
         second: list[object] = []
         stream = spawn(connection, first)
-        cast(pid, ("attach", stream))
-        cast(pid, ("attach", spawn(connection, second)))
+        cast(pid, ("attach", stream, False))
+        cast(pid, ("attach", spawn(connection, second), False))
         cast(pid, ("notify", changed))
         await trio.testing.wait_all_tasks_blocked()
         assert (first, second) == ([("notify", changed)], [])
@@ -252,7 +252,7 @@ async def test_a_dead_connection_leaves_its_session() -> None:
         _, pid = await sessions.create(None, PARAMS, "2025-11-25")
         waiting = spawn(connection, [])
         cast(pid, ("started", 7, waiting))
-        cast(pid, ("attach", waiting))
+        cast(pid, ("attach", waiting, False))
         assert await call(pid, ("statistics",)) == SessionStatistics(1, 1, 0, 0)
         await kill(waiting)
         assert await call(pid, ("statistics",)) == SessionStatistics(0, 0, 0, 0)

@@ -227,6 +227,14 @@ async def test_a_killed_session_still_knows_its_wishes() -> None:
                 await trio.sleep(0.01)
             while not (await statistics()).subscriptions:
                 await trio.sleep(0.01)
+        # It has to look at everything: nobody knows what changed while the session was gone.
+        methods = [(await next_event(events))["method"] for _ in range(4)]
+        assert sorted(methods) == [
+            "notifications/prompts/list_changed",
+            "notifications/resources/list_changed",
+            "notifications/resources/updated",
+            "notifications/tools/list_changed",
+        ]
         server.notify_updated("a:fixed")
         assert (await next_event(events))["params"] == {"uri": "a:fixed"}
 

@@ -33,7 +33,9 @@ class Answer:
         """The data of an event stream, decoded; comments left out."""
         assert self.headers["content-type"] == "text/event-stream"
         return [
-            json.loads(line[6:]) for line in self.body.split(b"\n") if line.startswith(b"data: ")
+            json.loads(line[6:])
+            for line in self.body.split(b"\n")
+            if line.startswith(b"data: ") and line != b"data: "
         ]
 
     @property
