@@ -77,6 +77,17 @@ class Borrowed:
         self.outcome: Value[Any] | Error = Value(None)
 
 
+class Settled(SystemMessage):
+    """What a call that was started by its caller came to, for the process to conclude."""
+
+    __slots__ = ("body", "from_", "outcome")
+
+    def __init__(self, outcome: Value[Any] | Error, body: Any, from_: Any) -> None:
+        self.outcome = outcome
+        self.body = body
+        self.from_ = from_
+
+
 class Enterable(Protocol):
     """A behaviour whose calls may be started on the caller's stack (`_borrow`)."""
 
@@ -242,6 +253,7 @@ class TaskProcess(Process):
         return (
             AVAILABLE
             and self.at_rest
+            and self.borrowed is None
             and self.waiting_task is not None
             and not self.mailbox
             and not self.system
@@ -257,6 +269,22 @@ class TaskProcess(Process):
     def enter_request(self, request: Any, from_: Any) -> None:
         assert self.server is not None
         self.server.enter_request(request, from_)
+
+    def lend(self) -> trio.lowlevel.Task:
+        """Begin a call on the caller's stack: the task that runs it, parked as it is."""
+        task, self.waiting_task = self.waiting_task, None
+        assert task is not None
+        self.status = RUNNING
+        self.messages_in += 1
+        return task
+
+    def rest(self, task: trio.lowlevel.Task) -> None:
+        """End one: wait for a message again, unless one came or a signal has woken the task."""
+        if self.status == RUNNING:
+            self.status = WAITING
+            self.waiting_task = task
+            if self.mailbox or self.system:
+                self.wake()
 
     def queue_length(self) -> int:
         return len(self.mailbox)

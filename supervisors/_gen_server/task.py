@@ -22,10 +22,10 @@ from .._cell import cell, task_process
 from .._errors import Finished, Reason, Throw, is_normal, reason_of
 from .._names import Name
 from .._pid import Pid
-from .._process import RUNNING, WAITING, crash_report
+from .._process import crash_report
 from .._sys.debug import debug_of
 from .._sys.hooks import Event
-from .._task import Borrowed, SystemMessage, TaskProcess, Terminate
+from .._task import Borrowed, Settled, TaskProcess, Terminate
 from . import outcome
 from .calls import NO_REPLY, From, reply
 from .outcome import STARTED
@@ -35,17 +35,6 @@ from .system import ServerHooks
 if TYPE_CHECKING:
     from .._process import Process
     from .behaviour import GenServer
-
-
-class Settled(SystemMessage):
-    """What a call that was started by its caller came to, for the server to conclude."""
-
-    __slots__ = ("body", "from_", "outcome")
-
-    def __init__(self, outcome: Value[Any] | Error, body: Any, from_: From) -> None:
-        self.outcome = outcome
-        self.body = body
-        self.from_ = from_
 
 
 async def _done(value: Any) -> Any:
@@ -89,10 +78,7 @@ class TaskServer(ServerHooks):
         more than the next message; then the server's own task goes on with it.
         """
         process = self.process
-        task, process.waiting_task = process.waiting_task, None
-        assert task is not None
-        process.status = RUNNING
-        process.messages_in += 1
+        task = process.lend()
         self.hibernating = False
         settled: Settled | None = None
         coro: Any = None
@@ -119,15 +105,15 @@ class TaskServer(ServerHooks):
             if type(value) is tuple:
                 if len(value) == 3 and value[0] == "reply":
                     self.state = value[2]
-                    self._rest(task)
+                    process.rest(task)
                     return value[1]
                 if len(value) == 2 and value[0] == "noreply":
                     self.state = value[1]
-                    self._rest(task)
+                    process.rest(task)
                     return NO_REPLY
             settled = Settled(Value(value), request, from_)
         process.mailbox.appendleft(settled)
-        self._rest(task)
+        process.rest(task)
         return NO_REPLY
 
     def enter_request(self, request: Any, from_: From) -> None:
@@ -139,15 +125,6 @@ class TaskServer(ServerHooks):
     def _debug(self, event: Event) -> None:
         if self.process.extras is not None and self.process.extras.debug is not None:
             self.process.extras.debug(event)
-
-    def _rest(self, task: trio.lowlevel.Task) -> None:
-        """Back to waiting for a message, unless one came or a signal has woken the task."""
-        process = self.process
-        if process.status == RUNNING:
-            process.status = WAITING
-            process.waiting_task = task
-            if process.mailbox or process.system:
-                process.wake()
 
     # --- life -------------------------------------------------------------------------
 

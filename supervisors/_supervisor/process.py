@@ -1,6 +1,7 @@
 """The supervisor process: carries out what its machine plans and answers administration.
 
-A task process that traps exits. Everything it decides is decided in the machine
+A task process that traps exits. Most children start and end without anybody waiting, so a
+request to a supervisor at rest is carried out on the caller's stack (`_borrow`). Everything it decides is decided in the machine
 (`regular`, `simple_one_for_one`); here are only the mailbox, the clock and the hands.
 While a plan is carried out nothing else is served (rule V18); a failed restart is not
 tried again in a loop but through a cast to itself, so that calls and a shutdown get their
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
+from outcome import Error
 
 from .. import _proc_lib
-from .._cell import task_process
+from .._borrow import first_step, resume
+from .._cell import cell, task_process
 from .._errors import Finished, Reason, is_normal, reason_of
-from .._gen_server.calls import From, cast, reply
+from .._gen_server.calls import NO_REPLY, From, cast, reply
 from .._gen_server.system import loaded_class
 from .._pid import Pid
 from .._process import Remote, crash_report
@@ -25,7 +28,7 @@ from .._reports import ErrorReport, ProgressReport, SupervisorReport, WarningRep
 from .._signals import is_alive
 from .._sys.debug import debug_of
 from .._sys.hooks import CodeChangeError, SystemHooks
-from .._task import TaskProcess, Terminate
+from .._task import Borrowed, Settled, SystemMessage, TaskProcess, Terminate
 from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
 from .machine import Machine, machine_for
@@ -120,10 +123,11 @@ class SupervisorProcess(SystemHooks):
         await self._boot(self.module.init(*args))
         self.process.sys = self
         _proc_lib.init_ack()
+        self.process.server = self
         while True:
             message = await self.process.next_message()
             debug = debug_of(self.process)
-            if debug is not None and not isinstance(message, Terminate):
+            if debug is not None and not isinstance(message, SystemMessage | Borrowed):
                 debug(("in", message))
             await self._handle(message)
 
@@ -172,12 +176,16 @@ class SupervisorProcess(SystemHooks):
                 now = self.process.runtime.now()
                 await self._heed(self.machine.exited(pid, reason, now))
             case ("$gen_call", from_, request):
-                await self._answer(from_, request)
+                self._reply(from_, await self._answer_to(request))
             case ("$gen_cast", (tag, key)) if tag == TRY_AGAIN:
                 await trio.lowlevel.checkpoint()  # callers may want to get a word in
                 await self._heed(self.machine.retry(key, self.process.runtime.now()))
             case Terminate(reason=reason):
                 await self._terminate(reason)
+            case Borrowed(from_=from_, coro=coro, outcome=outcome):
+                self._reply(from_, await resume(coro, outcome))
+            case Settled(outcome=outcome):
+                outcome.unwrap()
             case _:
                 self._emit_odd(message)
 
@@ -186,12 +194,50 @@ class SupervisorProcess(SystemHooks):
         if verdict is not None:
             await self._terminate(verdict.reason)
 
-    async def _answer(self, from_: From, request: Any) -> None:
-        answer: tuple[str, Any]
+    # --- direct dispatch (`_borrow`) ----------------------------------------------------
+
+    def enter_call(self, request: Any, from_: From) -> Any:
+        """Carry a request out on the caller's stack, as this process, which is at rest.
+
+        The answer, or NO_REPLY when something has to be waited for: this process's own
+        task goes on with it then, and nothing else is served before that (V18).
+        """
+        process = self.process
+        task = process.lend()
+        coro = self._answer_to(request)
+        # Set first: while it waits, whoever wakes the task wakes the request.
+        process.borrowed = Borrowed(coro, request, from_)
+        answer: Any = NO_REPLY
+        cell.depth += 1
         try:
-            answer = "ok", await self._administer(request)
+            first_step(task, coro)
+        except StopIteration as done:
+            process.borrowed = None
+            answer = done.value
+            process.rest(task)
+        except BaseException as error:
+            process.borrowed = None
+            process.mailbox.appendleft(Settled(Error(error), request, from_))
+            process.rest(task)
+        finally:
+            cell.depth -= 1
+        return answer
+
+    def enter_request(self, request: Any, from_: From) -> None:
+        """As `enter_call`, for a request whose answer goes to a mailbox."""
+        answer = self.enter_call(request, from_)
+        if answer is not NO_REPLY:
+            reply(from_, answer)
+
+    # --- administration -----------------------------------------------------------------
+
+    async def _answer_to(self, request: Any) -> tuple[str, Any]:
+        try:
+            return "ok", await self._administer(request)
         except SupervisorError as refused:
-            answer = "error", refused.reason
+            return "error", refused.reason
+
+    def _reply(self, from_: From, answer: tuple[str, Any]) -> None:
         reply(from_, answer)
         debug = debug_of(self.process)
         if debug is not None:

@@ -357,3 +357,35 @@ def test_requests_to_many_servers_at_once(as_process):
         assert trio.current_time() - before == pytest.approx(3)
 
     as_process(main)
+
+
+def test_a_callback_that_takes_a_message_itself_is_not_entered_meanwhile(as_process):
+    """It waits where the server waits for its next message, and is no server at rest."""
+
+    async def main():
+        async def wait_for_go(_state: Any) -> str:
+            done.append("begun")
+            await receive(lambda message: message == "go")
+            done.append("over")
+            return "went"
+
+        async def at_once(_state: Any) -> str:
+            done.append("second")
+            return "second"
+
+        async def caller(request: Any) -> None:
+            answers.append(await call(pid, request))
+
+        done: list[str] = []
+        answers: list[str] = []
+        pid = await Does.start()
+        for request in (wait_for_go, at_once):
+            spawn(caller, request)
+            await trio.testing.wait_all_tasks_blocked()
+        assert done == ["begun"]
+        send(pid, "go")
+        await trio.testing.wait_all_tasks_blocked()
+        assert done == ["begun", "over", "second"]
+        assert sorted(answers) == ["second", "went"]
+
+    as_process(main)
