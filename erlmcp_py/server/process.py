@@ -134,17 +134,26 @@ class ServerState:
 class ServerProcess(GenServer):
     """One running MCP server.
 
-    Start arguments: `(server, name, sealer)`, the definition, the name it has in the node, and what
+    Start arguments: `(server, name, sealer, mailbox)`, the definition, the name it has in the node, and what
     seals the states of its requests: one for the life of the node, so that a restart of the process
     is not noticed by clients in the middle of a request. Without it, it has one of its own.
     Requests: `Dispatch`; `Honour`; `("info",)` -> a dict of facts and counters. Casts: `Cancel`.
     """
 
     def init(
-        self, server: Server, name: str, sealer: StateSealer | None = None
+        self,
+        server: Server,
+        name: str,
+        sealer: StateSealer | None = None,
+        mailbox: int = 10_000,
     ) -> tuple[str, ServerState]:
-        """Trap exits, so that a crashing call is a message and not the end of the server."""
+        """Trap exits, so that a crashing call is a message and not the end of the server.
+
+        mailbox: messages that may wait. Only new requests are refused beyond: what tells of the
+        end of a call that is running makes room.
+        """
         supervisors.trap_exit(True)
+        supervisors.limit_mailbox(mailbox, "refuse", exempt=_is_no_request)
         supervisors.set_label(f"server {name}")
         server.changes.attach(supervisors.self())
         host = Host(server, name, supervisors.self(), sealer or StateSealer())
@@ -211,6 +220,10 @@ class ServerProcess(GenServer):
         """Show the facts and counters instead of the definition."""
         state = status.get("state")
         return {**status, "state": _info(state)} if isinstance(state, ServerState) else status
+
+
+def _is_no_request(message: object) -> bool:
+    return type(message) is not Dispatch and type(message) is not Honour
 
 
 def _dispatch(state: ServerState, request: Request, scope: Scope, caller: Any) -> Answer | None:

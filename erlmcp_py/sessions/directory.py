@@ -92,5 +92,7 @@ async def _ask(request: object) -> object:
         except CallExit as problem:
             if problem.cause == "timeout":
                 raise SessionUnavailable("the session manager does not answer") from None
+            if problem.cause == "mailbox_full":
+                raise SessionUnavailable("the session manager has too much to do") from None
             await trio.sleep(_PAUSE)
     raise SessionUnavailable("there is no session manager")

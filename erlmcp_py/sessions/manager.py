@@ -25,6 +25,7 @@ from supervisors import (
     current_runtime,
     demonitor,
     is_normal,
+    limit_mailbox,
     monitor,
     reply,
     send_after,
@@ -37,10 +38,15 @@ PATIENCE: Final = 2.0
 
 
 class SessionLimits(msgspec.Struct, frozen=True):
-    """max: sessions at once. idle_timeout: seconds without a request after which one ends."""
+    """max: sessions at once. idle_timeout: seconds without a request after which one ends.
+
+    mailbox, manager_mailbox: messages that may wait at one session, and at their manager.
+    """
 
     max: int = 10_000
     idle_timeout: float = 1800.0
+    mailbox: int = 1000
+    manager_mailbox: int = 10_000
 
 
 class SessionsStatistics(msgspec.Struct, frozen=True):
@@ -85,6 +91,11 @@ class _State:
         return entry
 
 
+def _is_no_request(message: Any) -> bool:
+    """What clients cause is refused when too much waits; what session processes tell is not."""
+    return not (isinstance(message, tuple) and message[:1] in (("lookup",), ("create",)))
+
+
 class SessionManager(GenServer):
     """The process named "sessions"; call it through `erlmcp_py.sessions`."""
 
@@ -92,6 +103,7 @@ class SessionManager(GenServer):
         self, store: SessionStore, limits: SessionLimits, adopted: list[tuple[str, Pid]]
     ) -> tuple[Any, ...]:
         """Adopt the session processes that live already: only the manager was restarted."""
+        limit_mailbox(limits.manager_mailbox, "refuse", exempt=_is_no_request)
         state = _State(store, limits)
         for id, pid in adopted:
             self._up(id, pid, state)

@@ -43,6 +43,7 @@ from supervisors import (
     Pid,
     cast,
     demonitor,
+    limit_mailbox,
     monitor,
     reply,
     send,
@@ -116,12 +117,21 @@ class _State:
         self.view = self.make_view()
 
 
+def _begins_nothing(message: Any) -> bool:
+    return not (isinstance(message, tuple) and message[:1] in (("view",), ("answer",), ("notify",)))
+
+
 class Session(GenServer):
     """The process. Transient: it ends when its manager says so, and else comes back."""
 
-    def init(self, record: SessionRecord) -> tuple[Any, ...]:
-        """Announce itself to the manager, after a restart as at the beginning."""
+    def init(self, mailbox: int, record: SessionRecord) -> tuple[Any, ...]:
+        """Announce itself to the manager, after a restart as at the beginning.
+
+        mailbox: messages that may wait. Beyond, what begins something is refused: every request
+        of the client asks for the view first. What belongs to something begun comes in.
+        """
         trap_exit()
+        limit_mailbox(mailbox, "refuse", exempt=_begins_nothing)
         cast(MANAGER, ("up", record.id, own_pid()))
         return ("ok", _State(record))
 

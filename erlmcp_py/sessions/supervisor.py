@@ -36,9 +36,9 @@ POOL: Final = "session_pool"
 class SessionPool(Supervisor):
     """One child per session; `start_child(POOL, [record])`."""
 
-    def init(self) -> tuple[SupFlags, list[ChildSpec]]:
+    def init(self, mailbox: int) -> tuple[SupFlags, list[ChildSpec]]:
         """Transient children: a session that ended on purpose stays away."""
-        child = ChildSpec("session", (Session.start_link, ()), restart="transient")
+        child = ChildSpec("session", (Session.start_link, (mailbox,)), restart="transient")
         return SupFlags("simple_one_for_one", intensity=1000, period=5), [child]
 
 
@@ -48,7 +48,7 @@ class SessionsSupervisor(Supervisor):
     def init(self, store: SessionStore, limits: SessionLimits) -> tuple[SupFlags, list[ChildSpec]]:
         """Pool, then manager."""
         return SupFlags("rest_for_one", intensity=5, period=60), [
-            SessionPool.child_spec(id=POOL, name=POOL),
+            SessionPool.child_spec(limits.mailbox, id=POOL, name=POOL),
             ChildSpec(NAME, (start_manager, (store, limits))),
         ]
 

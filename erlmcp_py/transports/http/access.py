@@ -43,7 +43,15 @@ class AccessPolicy:
     allowed_origins: exact origins such as "https://app.example", or "*" for every one.
     """
 
-    __slots__ = ("_any_host", "_any_origin", "_hosts", "_origins", "host_served", "origin_allowed")
+    __slots__ = (
+        "_any_host",
+        "_any_origin",
+        "_hosts",
+        "_origins",
+        "host_served",
+        "origin_allowed",
+        "probe_served",
+    )
 
     def __init__(
         self,
@@ -62,6 +70,8 @@ class AccessPolicy:
         """``host_served[value]``: whether a `Host` header names this listener."""
         self.origin_allowed: dict[bytes, bool] = _Verdicts(self._judge_origin)
         """``origin_allowed[value]``: whether a page of this `Origin` may call."""
+        self.probe_served: dict[bytes, bool] = _Verdicts(self._judge_probe)
+        """``probe_served[value]``: whether a `Host` header may ask how the node is."""
 
     def _judge_host(self, value: bytes) -> bool:
         if self._any_host:
@@ -71,6 +81,15 @@ class AccessPolicy:
         return name is not None and (
             _is_loopback(name) or name in self._hosts or text in self._hosts
         )
+
+    def _judge_probe(self, value: bytes) -> bool:
+        """Orchestrators probe by address, and HTTP/1.0 needs no Host; neither is what a page can
+        send whose name was made to resolve here.
+        """
+        if not value or self.host_served[value]:
+            return True
+        name = _host_name(value.decode("latin-1").strip().lower())
+        return name is not None and _is_address(name)
 
     def _judge_origin(self, value: bytes) -> bool:
         if self._any_origin:
@@ -97,6 +116,14 @@ def _host_name(authority: str) -> str | None:
     if not name or (port and not (port.isascii() and port.isdigit())):
         return None
     return name
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from erlmcp_py.protocol.errors import INTERNAL_ERROR, EncodeError, McpError, http_status
 from erlmcp_py.protocol.jsonrpc import ErrorResponse, Message, RequestId, encode, error_response
@@ -19,6 +19,8 @@ RETRY_SOON: Headers = ((b"Retry-After", b"1"),)
 
 def write_answer(connection: Connection, http: HttpRequest, answer: Answer) -> None:
     """Write an answer that is complete; the caller flushes."""
+    if answer.status == 503:
+        connection.unavailable += 1
     connection.write(
         response(
             answer.status,
@@ -50,6 +52,10 @@ def encoded(message: Message) -> tuple[bytes, Message]:
     except EncodeError as error:
         replacement = error_response(error.id, error)
         return encode(replacement), replacement
+
+
+BUSY: Final = "the server has too much to do"
+"""What is said of a server whose mailbox is full (`ServerProcess.init`)."""
 
 
 def unavailable(id: RequestId | None, problem: object) -> Answer:

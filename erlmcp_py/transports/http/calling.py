@@ -31,7 +31,13 @@ from erlmcp_py.protocol.jsonrpc import (
 from erlmcp_py.server.process import Cancel, Dispatch
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.streams import EventStream, EventStreams
-from erlmcp_py.transports.http.answering import encoded, unavailable, write_message
+from erlmcp_py.transports.http.answering import (
+    BUSY,
+    encoded,
+    unavailable,
+    write_answer,
+    write_message,
+)
 from erlmcp_py.transports.http.endpoint import Answer, error_answer
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.http.sse import SseWriter
@@ -193,6 +199,9 @@ class _Waiting:
         match message:
             case ("$reply", ticket, answer) if ticket is self.ticket:
                 self._finish(answer)
+            case ("$error", ticket, "mailbox_full") if ticket is self.ticket:
+                self.done = True
+                write_answer(self.connection, self.http, unavailable(self.request.id, BUSY))
             case ("$error", ticket, reason) if ticket is self.ticket:
                 text = (
                     f"the server went away while it worked on this: {format_reason(reason)}; "

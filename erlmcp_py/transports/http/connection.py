@@ -27,7 +27,7 @@ from erlmcp_py.transports.http.exchange import carry_out
 from erlmcp_py.transports.http.request import Fault, RequestParser
 from erlmcp_py.transports.http.response import CONTINUE, response
 from erlmcp_py.transports.http.settings import ListenerConfig
-from supervisors import CallExit, Pid, call, receive, send
+from supervisors import CallExit, Pid, call, limit_mailbox, receive, send
 from supervisors import self as own_pid
 
 READ_SIZE: Final = 64 * 1024
@@ -38,7 +38,8 @@ _LINGER: Final = 1.0
 class ConnectionStatistics(msgspec.Struct, frozen=True):
     """One connection. Times are seconds on the runtime's clock.
 
-    requests: complete ones read. waiting: whether a request is being answered now.
+    requests: complete ones read. unavailable: those answered 503, because too much
+    waited at a server or session, or it was being restarted. waiting: whether a request is being answered now.
     """
 
     pid: Pid | None
@@ -46,6 +47,7 @@ class ConnectionStatistics(msgspec.Struct, frozen=True):
     opened_at: float
     last_request_at: float | None
     requests: int
+    unavailable: int
     bytes_in: int
     bytes_out: int
     waiting: bool
@@ -72,6 +74,7 @@ class Connection:
         "peer",
         "pid",
         "requests",
+        "unavailable",
         "waiting",
     )
 
@@ -95,7 +98,7 @@ class Connection:
         self._opened_at = trio.current_time()
         self._last_request_at: float | None = None
         self._stuck_since: float | None = None
-        self.requests = self.bytes_in = self.bytes_out = 0
+        self.requests = self.unavailable = self.bytes_in = self.bytes_out = 0
         self.waiting = False
         self.gone = False
         """The client has closed or reset: what is written from now on is dropped."""
@@ -110,6 +113,7 @@ class Connection:
             self._opened_at,
             self._last_request_at,
             self.requests,
+            self.unavailable,
             self.bytes_in,
             self.bytes_out,
             self.waiting,
@@ -130,6 +134,7 @@ class Connection:
     async def run(self) -> None:
         """Serve until either side closes."""
         self.pid = own_pid()
+        limit_mailbox(self.config.mailbox, "kill")
         try:
             await self._serve()
         finally:

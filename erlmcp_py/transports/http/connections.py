@@ -42,14 +42,15 @@ class ListenerStatistics(msgspec.Struct, frozen=True):
     """One listener, since its connections' supervisor started.
 
     open: connections now. accepted: all that were served. refused: those turned away because
-    `max_connections` were open. reaped: closed for being idle or not reading. requests,
-    bytes_in, bytes_out: over all connections, closed ones too.
+    `max_connections` were open. reaped: closed for being idle or not reading. unavailable: requests
+    answered 503, because too much waited at a server or session, or it was being restarted. requests, bytes_in, bytes_out: over all connections, closed ones too.
     """
 
     open: int
     accepted: int
     refused: int
     reaped: int
+    unavailable: int
     requests: int
     bytes_in: int
     bytes_out: int
@@ -61,7 +62,7 @@ class _State:
         self.endpoint = endpoint
         self.open: dict[Pid, Connection] = {}
         self.accepted = self.refused = self.reaped = 0
-        self.requests = self.bytes_in = self.bytes_out = 0
+        self.requests = self.unavailable = self.bytes_in = self.bytes_out = 0
 
 
 class Connections(GenServer):
@@ -113,6 +114,7 @@ class Connections(GenServer):
                 # Killed before it ran its first line, it could not close its socket itself.
                 connection.close()
                 state.requests += connection.requests
+                state.unavailable += connection.unavailable
                 state.bytes_in += connection.bytes_in
                 state.bytes_out += connection.bytes_out
             case "reap":
@@ -157,6 +159,7 @@ class Connections(GenServer):
             accepted=state.accepted,
             refused=state.refused,
             reaped=state.reaped,
+            unavailable=state.unavailable + sum(each.unavailable for each in connections),
             requests=state.requests + sum(each.requests for each in connections),
             bytes_in=state.bytes_in + sum(each.bytes_in for each in connections),
             bytes_out=state.bytes_out + sum(each.bytes_out for each in connections),

@@ -9,8 +9,8 @@ Which era: no `MCP-Protocol-Version` header, or one that names a revision with a
 the legacy era; any other value takes the modern ladder, which ends in -32022 for versions
 nobody knows (MCP 2026-07-28, versioning).
 
-Non-MCP routes skip the Host and Origin checks: they show nothing a page could not learn by
-connecting, and orchestrators probe them by address.
+Non-MCP routes pass the same checks, but for one thing: any address will do as Host, because
+orchestrators probe by address, and what is rebound is always a name.
 """
 
 from __future__ import annotations
@@ -143,13 +143,9 @@ class Endpoint:
         else:
             return self._visit(http)
         headers = http.headers
-        if not self._policy.host_served[headers.get(b"host", b"")]:
-            host = headers.get(b"host", b"").decode("latin-1")
-            return refusal(421, f"this node does not serve the host {host!r}")
-        origin = headers.get(b"origin")
-        if origin is not None and not self._policy.origin_allowed[origin]:
-            text = origin.decode("latin-1")
-            return refusal(403, f"pages of the origin {text!r} may not call this node")
+        refused = self._admit(http, self._policy.host_served)
+        if refused is not None:
+            return refused
         named = headers.get(b"mcp-protocol-version")
         version = None if named is None else named.decode("latin-1")
         modern = version is not None and era_of(version) == "modern"
@@ -157,7 +153,21 @@ class Endpoint:
             return _post(http, server, version if modern else None)
         return _refuse_method(http) if modern else _legacy_get_or_delete(http, server)
 
+    def _admit(self, http: HttpRequest, hosts: Mapping[bytes, bool]) -> Answer | None:
+        """None, or the refusal of a host that is not served or a page that may not call."""
+        host = http.headers.get(b"host", b"")
+        if not hosts[host]:
+            return refusal(421, f"this node does not serve the host {host.decode('latin-1')!r}")
+        origin = http.headers.get(b"origin")
+        if origin is not None and not self._policy.origin_allowed[origin]:
+            text = origin.decode("latin-1")
+            return refusal(403, f"pages of the origin {text!r} may not call this node")
+        return None
+
     def _visit(self, http: HttpRequest) -> Plan:
+        refused = self._admit(http, self._policy.probe_served)
+        if refused is not None:
+            return refused
         route = self._routes.get(http.path)
         if route is None:
             return refusal(404, f"nothing is served at {http.path}; MCP is at {ROOT}")

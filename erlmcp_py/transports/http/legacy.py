@@ -28,7 +28,7 @@ from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.record import SessionView
 from erlmcp_py.sessions.session import METHODS as SESSION_METHODS
 from erlmcp_py.sessions.session import SUBSCRIBE
-from erlmcp_py.transports.http.answering import unavailable, write_answer, write_message
+from erlmcp_py.transports.http.answering import BUSY, unavailable, write_answer, write_message
 from erlmcp_py.transports.http.calling import call_server, find_server
 from erlmcp_py.transports.http.endpoint import (
     ACCEPTED,
@@ -73,6 +73,9 @@ async def initialize(connection: Connection, http: HttpRequest, plan: Initialize
         subject, _ = await call(server, Honour(SubscriptionFilter()))
         answer = await call(server, Dispatch(request, scope))
     except CallExit as problem:
+        if problem.cause == "mailbox_full":
+            write_answer(connection, http, unavailable(request.id, BUSY))
+            return
         text = f"the server went away: {format_reason(problem.cause)}"
         subject, answer = None, error_response(request.id, McpError(INTERNAL_ERROR, text))
     if not isinstance(answer, Response):

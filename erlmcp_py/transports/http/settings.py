@@ -25,7 +25,8 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True):
     response unread. sse_delay: after which a call that has neither answered nor notified is
     answered as a stream, so that comments can keep it open. keep_alive: between two comments
     on a quiet stream. backlog: connections the system queues. accept_batch: connections
-    accepted per wake-up.
+    accepted per wake-up. mailbox: messages that may wait at one connection, whose client does
+    not read what it asked for; one more closes it.
     """
 
     host: str = "127.0.0.1"
@@ -40,3 +41,4 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive: float = 15.0
     backlog: int = 1024
     accept_batch: int = 256
+    mailbox: int = 5000

@@ -100,9 +100,12 @@ class StdioOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StdioStatistics(msgspec.Struct, frozen=True):
-    """Of this process: requests read, and in flight now. Of the channel: bytes in and out."""
+    """Of this process: requests read, refused because too much waited at their server, and in
+    flight now. Of the channel: bytes in and out.
+    """
 
     requests: int
+    overloaded: int
     in_flight: int
     bytes_in: int
     bytes_out: int
@@ -181,7 +184,7 @@ class _Service:
         self.asks = Asks()
         self.askers: dict[Pid, Any] = {}
         self.room = trio.Event()
-        self.requests = 0
+        self.requests = self.overloaded = 0
         self.client_gone = False
 
     # --- the two loops ------------------------------------------------------------------
@@ -259,10 +262,7 @@ class _Service:
             case ("$error", ticket, reason):
                 id = self._done(ticket)
                 if id is not None:
-                    text = (
-                        "the server went away while it worked on this: "
-                        f"{format_reason(reason)}; the request may be repeated"
-                    )
+                    text = self._excuse(reason)
                     self._answer(error_response(id, McpError(INTERNAL_ERROR, text)), id)
             case ("call_notify", outlet, notification):
                 if outlet.taken():
@@ -282,9 +282,23 @@ class _Service:
             case ("$gen_call", from_, ("statistics",)):
                 channel = self.channel
                 numbers = StdioStatistics(
-                    self.requests, len(self.calls), channel.bytes_in, channel.bytes_out
+                    self.requests,
+                    self.overloaded,
+                    len(self.calls),
+                    channel.bytes_in,
+                    channel.bytes_out,
                 )
                 reply(from_, numbers)
+
+    def _excuse(self, reason: object) -> str:
+        """Why a request has no answer."""
+        if reason == "mailbox_full":
+            self.overloaded += 1
+            return "the server has too much to do; try again"
+        return (
+            f"the server went away while it worked on this: {format_reason(reason)}; "
+            "the request may be repeated"
+        )
 
     def _done(self, ticket: Ticket) -> RequestId | None:
         id = self.ids.pop(ticket, None)
