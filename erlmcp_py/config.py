@@ -78,6 +78,9 @@ class HttpConfig(_Section, frozen=True, kw_only=True):
     """Open connections; one more is answered 503."""
     idle_timeout: Seconds = 75.0
     """Seconds a connection may stay open without a request."""
+    resumable_answers: bool = False
+    """Answer every request of a session as an event stream, so that its client can come back for an
+    answer that got lost on the way; otherwise only those that take their time."""
 
 
 class StdioConfig(_Section, frozen=True, kw_only=True):

@@ -90,6 +90,11 @@ async def call_server(
     """
     ticket = send_request(server, Dispatch(request, scope))
     message = await connection.poll()
+    if streams is not None and connection.config.resumable_answers:
+        waiting = _Waiting(connection, http, server, request, scope, ticket, streams)
+        waiting.open()
+        await waiting.run(message)
+        return
     if message is not None and message[0] == "$reply" and message[1] is ticket:
         write_message(connection, http, message[2], scope.era)
         return
@@ -125,6 +130,10 @@ class _Waiting:
         self.kept: EventStream | None = None
         self.closing_in: float | None = None
         self.done = False
+
+    def open(self) -> None:
+        """Answer as a stream whatever comes."""
+        self._open_stream()
 
     async def run(self, message: Any) -> None:
         """Until the answer is written, or nobody wants it any more."""

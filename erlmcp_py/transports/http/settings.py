@@ -23,7 +23,9 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True):
     `access.AccessPolicy`. limits: of a single request. max_connections: one more is answered
     503. idle_timeout: how long a connection may go without a complete request, or leave a
     response unread. sse_delay: after which a call that has neither answered nor notified is
-    answered as a stream, so that comments can keep it open. keep_alive: between two comments
+    answered as a stream, so that comments can keep it open. resumable_answers: every request within
+    a session is answered as a stream, so that its client can come back for an answer it lost.
+    keep_alive: between two comments
     on a quiet stream. backlog: connections the system queues. accept_batch: connections
     accepted per wake-up. mailbox: messages that may wait at one connection, whose client does
     not read what it asked for; one more closes it.
@@ -38,6 +40,7 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 4096
     idle_timeout: float = 75.0
     sse_delay: float = 15.0
+    resumable_answers: bool = False
     keep_alive: float = 15.0
     backlog: int = 1024
     accept_batch: int = 256

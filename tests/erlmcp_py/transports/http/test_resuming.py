@@ -238,3 +238,18 @@ async def test_two_that_come_back_for_the_same_stream_the_later_gets_it() -> Non
         gate.open.set()
         assert data(await second.chunk())["params"]["data"] == "after"
         assert data(await second.chunk())["result"]["content"][0]["text"] == "done"
+
+
+async def test_every_answer_can_be_resumed_where_that_is_wanted() -> None:
+    config = ListenerConfig(port=0, resumable_answers=True)
+    async with node({"s": make(Gate())}, child_spec(config)), connect() as client:
+        session = await client.initialize()
+        await begin(client, session, "echo")
+        primer = fields(await client.chunk())["id"]
+        refused = data(await client.chunk())
+        assert refused["result"]["isError"]  # it wants an argument
+        assert await client.chunk() == b""
+        await come_back(client, session, primer)
+        assert data(await client.chunk()) == refused
+        # The other era has no use for it.
+        assert (await client.call("echo", text="hi")).headers["content-type"] == "application/json"
