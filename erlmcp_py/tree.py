@@ -81,8 +81,7 @@ class Parts:
     """What a tree is built from.
 
     servers: by name, the default one first. console: the console's child, if there is one.
-    on_stdio: told the pid of every process that
-    serves standard input.
+    on_stdio: told the pid of every process that serves standard input.
     """
 
     servers: Mapping[str, Server]
@@ -102,9 +101,17 @@ def child_specs(config: Config, parts: Parts) -> Specs:
 
 
 def _core(config: Config, parts: Parts) -> Specs:
-    limits = SessionLimits(max=config.sessions.max, idle_timeout=config.sessions.idle_timeout)
+    limits = SessionLimits(
+        max=config.sessions.max,
+        idle_timeout=config.sessions.idle_timeout,
+        mailbox=config.mailboxes.session,
+        manager_mailbox=config.mailboxes.sessions,
+    )
     sealer = StateSealer()
-    servers = tuple(server_spec(name, server, sealer) for name, server in parts.servers.items())
+    mailbox = config.mailboxes.server
+    servers = tuple(
+        server_spec(name, server, sealer, mailbox) for name, server in parts.servers.items()
+    )
     return (
         registry.Registry.child_spec(id=registry.NAME, name=registry.NAME),
         subscriptions.Subscriptions.child_spec(id=subscriptions.NAME, name=subscriptions.NAME),
@@ -121,13 +128,13 @@ def _transports(config: Config, parts: Parts) -> Specs:
     if config.http.enabled:
         from erlmcp_py.transports.http import supervisor as http
 
-        specs.append(http.child_spec(_listener(config.http), ROUTES))
+        specs.append(http.child_spec(_listener(config.http, config.mailboxes.connection), ROUTES))
     if config.stdio.enabled:
         specs.append(_stdio(config, parts.on_stdio))
     return tuple(specs)
 
 
-def _listener(http: HttpConfig) -> Any:
+def _listener(http: HttpConfig, mailbox: int) -> Any:
     from erlmcp_py.transports.http.request import HttpLimits
     from erlmcp_py.transports.http.settings import ListenerConfig
 
@@ -140,6 +147,7 @@ def _listener(http: HttpConfig) -> Any:
         max_connections=http.connections,
         idle_timeout=http.idle_timeout,
         resumable_answers=http.resumable_answers,
+        mailbox=mailbox,
     )
 
 
@@ -157,18 +165,21 @@ def _stdio(config: Config, on_stdio: Callable[[Pid], object]) -> ChildSpec:
     return ChildSpec(spec.id, (start_and_tell, ()), restart=spec.restart)
 
 
-def server_spec(name: str, server: Server, sealer: StateSealer | None = None) -> ChildSpec:
+def server_spec(
+    name: str, server: Server, sealer: StateSealer | None = None, mailbox: int = 10_000
+) -> ChildSpec:
     """An MCP server as a child of `servers`; also for `start_child`, while the node runs.
 
     sealer: seals what its clients carry between the rounds of a request; kept over its restarts.
+    mailbox: messages that may wait at it.
     """
-    start = (start_server, (name, server, sealer or StateSealer()))
+    start = (start_server, (name, server, sealer or StateSealer(), mailbox))
     return ChildSpec(name, start, modules=(server.info.name,))
 
 
-async def start_server(name: str, server: Server, sealer: StateSealer) -> Pid:
+async def start_server(name: str, server: Server, sealer: StateSealer, mailbox: int) -> Pid:
     """Start the process of a server, named `server_NAME`, and register it."""
-    pid = await ServerProcess.start_link(server, name, sealer, name=f"server_{name}")
+    pid = await ServerProcess.start_link(server, name, sealer, mailbox, name=f"server_{name}")
     try:
         await registry.register_server(name, pid, server)
     except BaseException:
