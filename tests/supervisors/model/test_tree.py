@@ -324,8 +324,15 @@ def _crowds(model: Model) -> list[Child]:
 
 
 def _shaky(model: Model) -> list[Child]:
-    """Supervisors with children that fall at once."""
-    return [c for c in model.all() if any(map(_falls_at_once, _children(c)))]
+    """Supervisors with children that fall at once; the rarer kinds are named more often."""
+    shaky = [c for c in model.all() if any(map(_falls_at_once, _children(c)))]
+    rare = [c for c in shaky if c in _crowds(model) or _waits_for_all(c)]
+    return shaky + 2 * rare
+
+
+def _waits_for_all(holder: Child) -> bool:
+    assert isinstance(holder.spec, Fork)
+    return holder.spec.auto_shutdown == "all_significant"
 
 
 def _falls_at_once(child: Child) -> bool:

@@ -11,7 +11,8 @@ from .tree_spec import DYNAMIC, SIMPLE, Fork, Leaf, Node
 
 RESTARTS = st.sampled_from(["permanent", "transient", "temporary"])
 STRATEGIES = ["one_for_one", "one_for_all", "rest_for_one"]
-STRATEGIES_BELOW = [*STRATEGIES, SIMPLE, SIMPLE, DYNAMIC]
+LIKELY = st.sampled_from([True, True, False])
+STRATEGIES_BELOW = [*STRATEGIES, SIMPLE, DYNAMIC, DYNAMIC]
 INTENSITIES = [2, 6, 20], [0, 1, 2, 6]
 """Of the root, whose end is the end of the story, and of the others."""
 SECONDS = st.sampled_from([0.0, 0.0, 0.25, 2.25])
@@ -27,7 +28,7 @@ def leaves(draw: Any, id: str = "", auto: str = "never") -> Leaf:
         traps=draw(st.booleans()),
         restart=restart,
         shutdown=draw(st.sampled_from([5.0, 1.0, "brutal_kill"])),
-        significant=auto != "never" and restart != "permanent" and draw(st.booleans()),
+        significant=auto != "never" and restart != "permanent" and draw(LIKELY),
         lingers=0.0 if kind == "plain" else draw(SECONDS),
         init_takes=0.0 if kind == "plain" else draw(SECONDS),
     )

@@ -28,6 +28,7 @@ from .test_s19_sys import s19, with_pids
 from .test_s23_timers_names import s23
 from .test_s27_links import s27
 from .test_s31_distribution import played as s31_played
+from .test_s32_process_info import s32
 
 SCENARIOS = {
     "s01_start_order_reverse_stop": s01,
@@ -45,6 +46,7 @@ SCENARIOS = {
     "s19_sys": s19,
     "s23_timers_names": s23,
     "s27_links": s27,
+    "s32_process_info": s32,
 }
 
 
