@@ -251,5 +251,6 @@ async def test_every_answer_can_be_resumed_where_that_is_wanted() -> None:
         assert await client.chunk() == b""
         await come_back(client, session, primer)
         assert data(await client.chunk()) == refused
+        assert await client.chunk() == b""
         # The other era has no use for it.
         assert (await client.call("echo", text="hi")).headers["content-type"] == "application/json"
