@@ -9,7 +9,17 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-PACKAGES = ("trio", "msgspec", "httptools", "pykka", "mcp", "uvicorn", "starlette", "pydantic")
+PACKAGES = (
+    "trio",
+    "msgspec",
+    "httptools",
+    "pykka",
+    "otpylib",
+    "mcp",
+    "uvicorn",
+    "starlette",
+    "pydantic",
+)
 
 
 @dataclass(frozen=True, slots=True)

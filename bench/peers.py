@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 NEEDS = {
-    "kernel": ("escript", "pykka"),
+    "kernel": ("escript", "pykka", "otpylib"),
     "scale": ("escript",),
     "http": ("erlmcp-node", "mcp"),
     "many": ("erlmcp-node", "mcp"),
@@ -42,7 +42,7 @@ def missing(groups: list[str]) -> list[str]:
         )
     lines += [
         f"the Python package {package} is not installed; `make bench` installs it"
-        for package in ("pykka", "mcp")
+        for package in ("pykka", "otpylib", "mcp")
         if package in needed and importlib.util.find_spec(package) is None
     ]
     if "many" in groups and not raise_open_files():

@@ -73,6 +73,24 @@ STEPS = (
         ),
     ),
     Step(
+        "async_call",
+        20_000,
+        [sys.executable, "-m", "bench.kernel.otpylib_server", "call", "20000"],
+        (
+            (
+                _row(
+                    "async_call_otpylib",
+                    "call, async handler",
+                    "/s",
+                    "more",
+                    None,
+                    peer="otpylib gen_server",
+                ),
+                _rate,
+            ),
+        ),
+    ),
+    Step(
         "cast",
         1_000_000,
         _erlang("cast", 1_000_000),

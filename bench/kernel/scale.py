@@ -19,21 +19,29 @@ from supervisors import (
     Registry,
     call,
     cast,
+    demonitor,
     is_alive,
+    link,
+    monitor,
     receive,
+    register,
     send,
     send_after,
     spawn,
     start_child,
     stop,
     terminate_child,
+    unlink,
+    unregister,
 )
 
 RING = 10_000
 OPERATIONS = 100_000
 """What `cost` does of each kind, whatever the number of processes alive."""
+STARTED = 10_000
+"""Starts, and stops, of `cost`."""
 FLOODED = 1_000
-CALLERS = 10
+CALLERS = (10, 100, 1_000)
 TIMER = 0.001
 
 
@@ -228,14 +236,40 @@ async def flooded_step(n: int) -> dict[str, list[float]]:
     return await _lateness(n)
 
 
-async def callers_step(n: int) -> dict[str, list[float]]:
-    """The same with ten more processes that call a server each and never rest."""
-    for pid in await _started(CALLERS):
-        spawn(_greedy, pid)
-    return await flooded_step(n)
+def callers_step(callers: int) -> Callable[[int], Awaitable[dict[str, list[float]]]]:
+    """The same with so many more processes that call a server each and never rest."""
+
+    async def step(n: int) -> dict[str, list[float]]:
+        for pid in await _started(callers):
+            spawn(_greedy, pid)
+        return await flooded_step(n)
+
+    return step
 
 
 # --- cost per operation ---------------------------------------------------------------
+
+
+def _monitor(pid: Pid) -> None:
+    assert demonitor(monitor(pid), info=True)
+
+
+def _link(pid: Pid) -> None:
+    link(pid)
+    unlink(pid)
+
+
+def _register(pid: Pid) -> None:
+    register("name", pid)
+    unregister("name")
+
+
+PAIRS: dict[str, Callable[[Pid], None]] = {
+    "monitor": _monitor,
+    "link": _link,
+    "register": _register,
+}
+"""Each is done and undone, so that the process is as before."""
 
 
 async def cost_step(n: int) -> dict[str, float]:
@@ -261,15 +295,24 @@ async def cost_step(n: int) -> dict[str, float]:
     counts = [await call(pid, "value", timeout=float("inf")) for pid in chosen]
     casted = perf_counter()
     assert sum(counts) == OPERATIONS
-    begin_starts = perf_counter()
-    kept = await _started(10_000)
+    rates = {"call": OPERATIONS / (called - begin), "cast": OPERATIONS / (casted - called)}
+    for name, pair in PAIRS.items():
+        before = perf_counter()
+        for _ in laps:
+            for pid in chosen:
+                pair(pid)
+        rates[name] = OPERATIONS / (perf_counter() - before)
+    before = perf_counter()
+    kept = await _started(STARTED)
     started = perf_counter()
-    assert _alive() >= n + len(kept)
-    return {
-        "call": OPERATIONS / (called - begin),
-        "cast": OPERATIONS / (casted - called),
-        "start": len(kept) / (started - begin_starts),
-    }
+    assert _alive() >= n + STARTED
+    rates["start"] = STARTED / (started - before)
+    before = perf_counter()
+    for pid in kept:
+        await stop(pid)
+    rates["stop"] = STARTED / (perf_counter() - before)
+    assert not any(is_alive(pid) for pid in kept)
+    return rates
 
 
 STEPS: dict[str, Callable[[int], Awaitable[dict[str, Any]]]] = {
@@ -279,7 +322,7 @@ STEPS: dict[str, Callable[[int], Awaitable[dict[str, Any]]]] = {
     "children": children_step,
     "registry": registry_step,
     "flooded": flooded_step,
-    "callers": callers_step,
+    **{f"callers{callers}": callers_step(callers) for callers in CALLERS},
     "cost": cost_step,
 }
 

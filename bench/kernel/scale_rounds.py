@@ -8,13 +8,12 @@ from typing import Any, Literal
 from ..mcp.process import percentile
 from ..series import Goal, Measured, Row
 from ..worker import ROOT, measure
+from .scale import CALLERS
 
 ROUNDS = 3
 ISSUE = "issue 3"
 LATE = Goal("ours", 5.0, ISSUE)
 FLAT = Goal("ratio", 0.8, ISSUE)
-POPULATIONS = (1_000, 10_000, 100_000)
-OPERATIONS = ("call", "cast", "start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,15 @@ class Step:
 
 STEPS = (
     Step("flooded", 500, (("seconds", "1 ms timer, 1,000 servers flooded", LATE),), peer=""),
-    Step("callers", 200, (("seconds", "the same and 10 greedy callers", LATE),), peer=""),
+    *(
+        Step(
+            f"callers{callers}",
+            200,
+            (("seconds", f"the same and {callers:,} greedy callers", LATE),),
+            peer="",
+        )
+        for callers in CALLERS
+    ),
     Step(
         "alive",
         100_000,
@@ -95,26 +102,51 @@ def _step(step: Step, rounds: int) -> list[Measured]:
     return list(lines.values())
 
 
-def _cost(rounds: int) -> list[Measured]:
-    """Rates at each population beside those at the smallest: flat is a ratio of one."""
-    least, *more = POPULATIONS
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A step that is taken at several sizes; flat is a ratio of one to the smallest."""
+
+    name: str
+    sizes: tuple[int, ...]
+    title: str
+    operations: tuple[str, ...]
+
+
+FLATS = (
+    Flat(
+        "children",
+        (1_000, 10_000, 50_000),
+        "dynamic children, {operation}, of {n:,}",
+        ("start", "terminate", "stop"),
+    ),
+    Flat(
+        "cost",
+        (1_000, 10_000, 100_000),
+        "{operation} with {n:,} alive",
+        ("call", "cast", "monitor", "link", "register", "start", "stop"),
+    ),
+)
+
+
+def _flat(flat: Flat, rounds: int) -> list[Measured]:
+    least, *more = flat.sizes
     lines = {
         (n, operation): Measured(
             Row(
-                f"scale.cost.{operation}.{n}",
+                f"scale.{flat.name}.{operation}.{n}",
                 "scale",
-                f"{operation} with {n:,} alive",
+                flat.title.format(operation=operation, n=n),
                 "/s",
                 f"with {least:,}",
                 "more",
                 (FLAT,),
             )
         )
-        for operation in OPERATIONS
+        for operation in flat.operations
         for n in more
     }
     for _ in range(rounds):
-        rates = {n: _ours("cost", n) for n in POPULATIONS}
+        rates = {n: _ours(flat.name, n) for n in flat.sizes}
         for (n, operation), line in lines.items():
             line.add(rates[n][operation], rates[least][operation])
     return list(lines.values())
@@ -126,5 +158,7 @@ def run(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
     for step in STEPS:
         say(f"scale: {step.name}")
         measured += _step(step, rounds)
-    say("scale: cost")
-    return measured + _cost(rounds)
+    for flat in FLATS:
+        say(f"scale: {flat.name}, flat")
+        measured += _flat(flat, rounds)
+    return measured
