@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "ps": "erlmcp_py.cli.oneshot:ps",
     "info": "erlmcp_py.cli.oneshot:info",
     "state": "erlmcp_py.cli.oneshot:state",
+    "applications": "erlmcp_py.cli.oneshot:applications",
+    "alarms": "erlmcp_py.cli.oneshot:alarms",
     "stop": "erlmcp_py.cli.oneshot:stop",
 }
 """Name to MODULE:ATTR, in the order of `--help`."""

@@ -167,16 +167,3 @@ def stop(name: str, as_json: bool) -> None:
         click.echo(render.json_text({"stopped": name}))
     else:
         click.echo(f"node {name} stopped")
-
-
-COMMANDS: tuple[click.Command, ...] = (
-    ping,
-    status,
-    tree,
-    ps,
-    info,
-    state,
-    applications,
-    alarms,
-    stop,
-)

@@ -114,6 +114,15 @@ def test_info_and_state_by_name_path_and_pid(node: Program) -> None:
     assert "running" in node.type("state", "registry").stdout
 
 
+def test_applications_and_alarms(node: Program) -> None:
+    assert [found["name"] for found in node.json("applications")] == ["erlmcp_py", "chaos"]
+    assert "experiments on a running node" in node.type("applications").stdout
+    assert isinstance(node.json("alarms"), list)
+    refused = node.type("attach", stdin="application stop erlmcp_py\n")
+    assert refused.exit_code == 1
+    assert "erlmcp_py is the node itself; use stop" in refused.stdout
+
+
 def test_a_failed_command_is_exit_code_1_and_one_line(node: Program) -> None:
     result = node.type("info", "regstry")
     assert result.exit_code == 1
