@@ -17,7 +17,7 @@ help:
 	@echo 'make test   run the tests                            (ARGS="tests/supervisors -x")'
 	@echo 'make check  formatting, lint, types and tests, as CI does'
 	@echo 'make fmt    format the code and mend what ruff can mend'
-	@echo 'make bench  measure, side by side with Erlang, Pykka and the official MCP SDK'
+	@echo 'make bench  measure, side by side with Erlang, Pykka, otpylib and the official MCP SDK'
 	@echo 'make simulate  faults in random supervision trees    (N=100000 SEED=1)'
 	@echo 'make conformance  the official MCP suite            (ARGS="server-2026-07-28")'
 	@echo 'make clean  remove .venv and every cache'
