@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -390,7 +390,8 @@ def _outline(
             keys |= inner_keys
             tables |= inner_tables
         else:
-            keys[path] = isinstance(field.default, str) and not isinstance(field.type, UnionType)
+            several = get_origin(field.type) in (Union, UnionType)  # a number or "off"
+            keys[path] = isinstance(field.default, str) and not several
     return keys, tables
 
 

@@ -194,3 +194,22 @@ def run_python(program: str, cwd: Path) -> str:
     done = subprocess.run([sys.executable, "-c", program], cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_a_mark_is_a_number_or_off() -> None:
+    env = {"ERLMCP__WATCHDOG__MAX_RUN": "2.5", "ERLMCP__OS_MON__DISK": "off"}
+    config = load(env=env)
+    assert (config.watchdog.max_run, config.os_mon.disk) == (2.5, "off")
+    assert load(env={"ERLMCP__WATCHDOG__MAX_RUN": "off"}).watchdog.max_run == "off"
+    assert "watchdog.max_run" in refused(env={"ERLMCP__WATCHDOG__MAX_RUN": "never"})
+    assert refused(env={"ERLMCP__WATCHDOG__MAX_RUN": "0.05"}) == (
+        "watchdog.max_run: 0.05 must not be below watchdog.long_schedule, which is 0.1"
+    )
+
+
+def test_only_what_is_started_can_be_permanent() -> None:
+    assert load(env={"ERLMCP__APPLICATIONS__PERMANENT": '["chaos"]'})
+    assert refused(env={"ERLMCP__APPLICATIONS__PERMANENT": '["shop"]'}) == (
+        "applications.permanent: 'shop' is not in applications.start; only what is started can be "
+        "permanent"
+    )
