@@ -51,12 +51,13 @@ from . import _proc_lib
 from ._cell import cell, current_runtime, task_process
 from ._errors import Finished
 from ._gen_server.task import TaskServer
+from ._mailbox import Terminate
 from ._pid import Pid
 from ._process import Process
 from ._reports import LongSchedule
 from ._supervisor.spec import ChildSpec
 from ._sys.hooks import SystemHooks
-from ._task import TaskProcess, Terminate
+from ._task import TaskProcess
 
 T = TypeVar("T")
 

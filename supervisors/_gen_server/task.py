@@ -20,12 +20,13 @@ from .. import _proc_lib
 from .._borrow import first_step, resume
 from .._cell import cell, task_process
 from .._errors import Finished, Reason, Throw, is_normal, reason_of
+from .._mailbox import Borrowed, Settled, Terminate
 from .._names import Name
 from .._pid import Pid
 from .._process import crash_report
 from .._sys.debug import debug_of
 from .._sys.hooks import Event
-from .._task import Borrowed, Settled, TaskProcess, Terminate
+from .._task import TaskProcess
 from . import outcome
 from .calls import NO_REPLY, From, reply
 from .outcome import STARTED

@@ -22,13 +22,14 @@ from .._cell import cell, task_process
 from .._errors import Finished, Reason, is_normal, reason_of
 from .._gen_server.calls import NO_REPLY, From, cast, reply
 from .._gen_server.system import loaded_class
+from .._mailbox import Borrowed, Settled, SystemMessage, Terminate
 from .._pid import Pid
 from .._process import Remote, crash_report
 from .._reports import ErrorReport, ProgressReport, SupervisorReport, WarningReport
 from .._signals import is_alive
 from .._sys.debug import debug_of
 from .._sys.hooks import CodeChangeError, SystemHooks
-from .._task import Borrowed, Settled, SystemMessage, TaskProcess, Terminate
+from .._task import TaskProcess
 from .answers import ChildCounts, ChildInfo
 from .errors import SupervisorError
 from .machine import Machine, machine_for

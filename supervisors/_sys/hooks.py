@@ -130,7 +130,7 @@ class SystemHooks:
 
     def post_terminate(self, process: TaskProcess, reason: Reason) -> None:
         """Have a task process end through its terminate callback, before all else."""
-        from .._task import Terminate
+        from .._mailbox import Terminate
 
         process.mailbox.appendleft(Terminate(reason))
         process.wake()

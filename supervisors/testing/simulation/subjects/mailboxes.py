@@ -15,10 +15,11 @@ from ...._errors import CallExit
 from ...._gen_server.calls import cast, send_request
 from ...._gen_server.requests import receive_response, reqids_add, reqids_new, reqids_to_list
 from ...._limits import is_kernels, of_kernel
+from ...._mailbox import SystemMessage
 from ...._pid import Pid
 from ...._process import CALL, Envelope, Process
 from ...._signals import exit_signal, is_alive, self, send
-from ...._task import SystemMessage, TaskProcess
+from ...._task import TaskProcess
 from ..tree import Fault, Node, Worker
 from .subject import FaultKind, Subject, at
 
