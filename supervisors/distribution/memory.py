@@ -1,18 +1,19 @@
 """Several nodes in one program: a distribution without a network, with partitions on command.
 
 For tests and simulation. Signals are encoded and decoded as for a network, so nodes share
-no mutable value; each node takes in what is for it in one queue, in a task of its own, after
-`delay` seconds, so what is under way can be lost when a connection breaks. Functions,
-classes, modules and exceptions are handed over as they are.
+no mutable value; each node takes in what is for it in a task of its own, after `delay`
+seconds, so what is under way can be lost when a connection breaks. Functions, classes,
+modules and exceptions are handed over as they are.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from itertools import combinations
+from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
+from itertools import combinations, count
+from math import inf
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import trio
 
@@ -25,6 +26,9 @@ from .wire import Codec
 
 TURN: Final = 200
 """Signals taken in between two checkpoints."""
+
+Delay: TypeAlias = float | Callable[[str, str], float]
+"""Seconds that a signal is under way: always as many, or ``(from_node, to_node) -> seconds``."""
 
 _AS_IT_IS: Final = (FunctionType, MethodType, ModuleType, type, BaseException, Stack)
 
@@ -57,7 +61,9 @@ class Port:
         self.node = runtime.node
         self.endpoint = runtime.endpoint
         self._codec = _Codec(self.endpoint)
-        self._queue: deque[tuple[float, Port, bytes, list[Any]]] = deque()
+        self._queue: list[tuple[float, int, Port, bytes, list[Any]]] = []
+        self._last: dict[str, float] = {}
+        self._numbers = count()
         self._arrived = trio.Event()
 
     def __repr__(self) -> str:
@@ -83,12 +89,19 @@ class Port:
         self._network._leave(self)
 
     def _take(self, sender: Port, data: bytes, objects: list[Any]) -> None:
-        self._queue.append((self.runtime.now() + self._network.delay, sender, data, objects))
+        delay = self._network.delay
+        seconds = delay(sender.node, self.node) if callable(delay) else delay
+        # A signal is never faster than the one before it: P1.
+        due = max(self.runtime.now() + seconds, self._last.get(sender.node, 0.0))
+        self._last[sender.node] = due
+        heappush(self._queue, (due, next(self._numbers), sender, data, objects))
         self._arrived.set()
 
     def _lose(self, sender: Port) -> None:
         """What `sender` has sent and what has not arrived never will."""
-        self._queue = deque(entry for entry in self._queue if entry[1] is not sender)
+        self._queue = [entry for entry in self._queue if entry[2] is not sender]
+        heapify(self._queue)
+        self._last.pop(sender.node, None)
 
     async def _run(self) -> None:
         """Take in what arrives, for ever: a task of the runtime."""
@@ -96,16 +109,14 @@ class Port:
         task_process.set(None)
         turn = TURN
         while True:
-            if not self._queue:
+            due = self._queue[0][0] if self._queue else inf
+            if due > self.runtime.now():
                 self._arrived = trio.Event()
-                await self._arrived.wait()
+                with trio.move_on_at(due):
+                    await self._arrived.wait()
                 turn = TURN
                 continue
-            due = self._queue[0][0]
-            if due > self.runtime.now():
-                await trio.sleep_until(due)
-                continue
-            _, sender, data, objects = self._queue.popleft()
+            _, _, sender, data, objects = heappop(self._queue)
             self._codec.objects = objects
             self.endpoint.deliver(sender.node, self._codec.decode(data))
             turn -= 1
@@ -118,10 +129,11 @@ class InMemory:
     """Connects the runtimes of one trio run, each with every other.
 
     runtimes: open ones, with different node names; more can `join`. delay: seconds that a
-    signal is under way.
+    signal is under way, for all connections or as a function ``(from_node, to_node)`` asked
+    for each signal; signals of one node to another keep their order all the same.
     """
 
-    def __init__(self, *runtimes: Runtime, delay: float = 0.0) -> None:
+    def __init__(self, *runtimes: Runtime, delay: Delay = 0.0) -> None:
         self.delay = delay
         self._ports: dict[str, Port] = {}
         self._cut: set[frozenset[str]] = set()
