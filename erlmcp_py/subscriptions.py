@@ -15,7 +15,7 @@ for 2026-07-28 cut where the id of the subscription belongs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -26,6 +26,7 @@ from erlmcp_py.protocol.notifications import (
     PROMPTS_CHANGED,
     RESOURCE_UPDATED,
     RESOURCES_CHANGED,
+    TASK_CHANGED,
     TOOLS_CHANGED,
 )
 from erlmcp_py.protocol.subscriptions import ResourceUpdatedParams, SubscriptionFilter
@@ -34,30 +35,45 @@ from supervisors import call as call_process
 
 NAME: Final = "subscriptions"
 
-Kind = Literal["tools", "prompts", "resources", "updated"]
+TASKS: Final = "tasks"
+"""The process that tells a new subscription how its tasks are (`server.tasks.manager`)."""
+
+Kind = Literal["tools", "prompts", "resources", "updated", "task"]
 
 _METHODS: Final[dict[str, str]] = {
     "tools": TOOLS_CHANGED,
     "prompts": PROMPTS_CHANGED,
     "resources": RESOURCES_CHANGED,
     "updated": RESOURCE_UPDATED,
+    "task": TASK_CHANGED,
 }
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A list has changed, or, with "updated", the resource at `uri`."""
+    """A list has changed, or, with "updated", the resource at `uri`, or, with "task", the task whose id
+    is there.
+    """
 
     kind: Kind
     uri: str | None = None
 
 
+Source = Callable[[], msgspec.Struct]
+"""Gives the parameters of the notification of a task, as they are when it is asked."""
+
+
 class Announcement:
-    """A change on its way to many: its bytes, made when they are first needed."""
+    """A change on its way to many: its bytes, made when they are first needed.
 
-    __slots__ = ("_legacy", "_parts", "change")
+    source: of a task. It says how the task is, not to look again, so it is asked when the message is
+    written: the one that waited longest then tells the latest.
+    """
 
-    def __init__(self, change: Change) -> None:
+    __slots__ = ("_legacy", "_parts", "_source", "change")
+
+    def __init__(self, change: Change, source: Source | None = None) -> None:
         self.change = change
+        self._source = source
         self._legacy: bytes | None = None
         self._parts: tuple[bytes, bytes] | None = None
 
@@ -69,6 +85,10 @@ class Announcement:
 
     def tagged(self, subscription: bytes) -> bytes:
         """The notification for one subscription of 2026-07-28, whose id is given as JSON."""
+        if self._source is not None:
+            meta = {SUBSCRIPTION_ID: msgspec.Raw(subscription)}
+            params = msgspec.structs.replace(self._source(), meta=meta)
+            return encode(notification(_METHODS[self.change.kind], params))
         if self._parts is None:
             members = b"" if self.change.uri is None else b'"uri":%b,' % bytes(raw(self.change.uri))
             self._parts = (
@@ -182,9 +202,9 @@ class Subscriptions(GenServer):
     def handle_cast(self, request: Any, state: _State) -> tuple[Any, ...]:
         """What the functions of this module send."""
         match request:
-            case ("publish", server, change):
+            case ("publish", server, change, source):
                 state.published += 1
-                announcement = Announcement(change)
+                announcement = Announcement(change, source)
                 for subscription in state.by_topic.get((server, change), ()):
                     if subscription.announce(announcement):
                         state.sent += 1
@@ -221,12 +241,26 @@ def changes_of(wanted: SubscriptionFilter) -> list[Change]:
     return [
         *(Change(kind) for flag, kind in lists if flag),
         *(Change("updated", uri) for uri in wanted.resource_subscriptions or ()),
+        *(Change("task", id) for id in wanted.task_ids or ()),
     ]
 
 
 def subscribe(subscription: Subscription) -> None:
-    """Have its owner told from now on. Nothing is lost by doing it twice."""
+    """Have its owner told from now on, and how its tasks are by now. Nothing is lost by doing it
+    twice.
+    """
     cast(NAME, ("subscribe", subscription))
+    if any(change.kind == "task" for change in subscription.changes):
+        cast(TASKS, ("tell", subscription))
+
+
+def announce_all(subscription: Subscription) -> None:
+    """Have its owner look at everything, because nobody knows what it missed. Of tasks it is told
+    when it subscribes.
+    """
+    for change in subscription.changes:
+        if change.kind != "task":
+            subscription.announce(Announcement(change))
 
 
 def unsubscribe(subscription: Subscription) -> None:
@@ -234,9 +268,9 @@ def unsubscribe(subscription: Subscription) -> None:
     cast(NAME, ("unsubscribe", subscription))
 
 
-def publish(server: str, change: Change) -> None:
-    """Tell all that a change of the server `server` interests."""
-    cast(NAME, ("publish", server, change))
+def publish(server: str, change: Change, source: Source | None = None) -> None:
+    """Tell all that a change of the server `server` interests; source: as `Announcement` has it."""
+    cast(NAME, ("publish", server, change, source))
 
 
 async def statistics() -> SubscriptionsStatistics:

@@ -32,8 +32,8 @@ from erlmcp_py.protocol.subscriptions import (
 from erlmcp_py.server.process import Honour
 from erlmcp_py.subscriptions import (
     NAME,
-    Announcement,
     Subscription,
+    announce_all,
     changes_of,
     subscribe,
     unsubscribe,
@@ -135,8 +135,7 @@ class _Stream:
                     send_after(AGAIN, own_pid(), message)
                     return True
                 self._subscribe()
-                for change in subscription.changes:
-                    subscription.announce(Announcement(change))
+                announce_all(subscription)
             case ("disconnected",):
                 connection.gone = True
             case ("drain",):

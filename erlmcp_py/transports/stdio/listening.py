@@ -24,6 +24,7 @@ from erlmcp_py.subscriptions import (
     Announcement,
     Change,
     Subscription,
+    announce_all,
     changes_of,
     subscribe,
     unsubscribe,
@@ -127,5 +128,4 @@ class Listening:
         own = [*self._ids, *([] if self._legacy is None else [self._legacy])]
         for subscription in own:
             self._add(subscription)
-            for change in subscription.changes:
-                subscription.announce(Announcement(change))
+            announce_all(subscription)
