@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from erlmcp_py import registry, subscriptions
 from erlmcp_py.config import Config, HttpConfig
@@ -45,6 +45,9 @@ from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.process import ServerProcess
 from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
 from supervisors import ChildSpec, Pid, Supervisor, SupFlags, exit_signal
+
+if TYPE_CHECKING:
+    from erlmcp_py.transports.stdio import Channel
 
 SERVERS = "servers"
 TRANSPORTS = "transports"
@@ -81,12 +84,14 @@ class Parts:
     """What a tree is built from.
 
     servers: by name, the default one first. console: the console's child, if there is one.
-    on_stdio: told the pid of every process that serves standard input.
+    on_stdio: told the pid of every process that serves standard input. channel: a client that
+    stands in for the one on standard input and output.
     """
 
     servers: Mapping[str, Server]
     console: ChildSpec | None
     on_stdio: Callable[[Pid], object]
+    channel: Channel | None = None
 
 
 def child_specs(config: Config, parts: Parts) -> Specs:
@@ -130,7 +135,7 @@ def _transports(config: Config, parts: Parts) -> Specs:
 
         specs.append(http.child_spec(_listener(config.http, config.mailboxes.connection), ROUTES))
     if config.stdio.enabled:
-        specs.append(_stdio(config, parts.on_stdio))
+        specs.append(_stdio(config, parts))
     return tuple(specs)
 
 
@@ -151,15 +156,16 @@ def _listener(http: HttpConfig, mailbox: int) -> Any:
     )
 
 
-def _stdio(config: Config, on_stdio: Callable[[Pid], object]) -> ChildSpec:
+def _stdio(config: Config, parts: Parts) -> ChildSpec:
     from erlmcp_py.transports import stdio
 
-    spec = stdio.child_spec(stdio.StdioOptions(), stdio.Channel(line_limit=config.stdio.line_limit))
+    channel = parts.channel or stdio.Channel(line_limit=config.stdio.line_limit)
+    spec = stdio.child_spec(stdio.StdioOptions(), channel)
     start, args = spec.start
 
     async def start_and_tell() -> Pid:
         pid: Pid = await start(*args)
-        on_stdio(pid)
+        parts.on_stdio(pid)
         return pid
 
     return ChildSpec(spec.id, (start_and_tell, ()), restart=spec.restart)

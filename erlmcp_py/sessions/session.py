@@ -215,10 +215,13 @@ class Session(GenServer):
                 self._tell_business(state)
         return ("noreply", state)
 
-    def terminate(self, _reason: Any, state: _State) -> None:
-        """The calls of a session end with it (MCP 2025-11-25, session management)."""
-        for id in list(state.calls):
-            self._cancel(id, "the session ended", state)
+    def terminate(self, reason: Any, state: _State) -> None:
+        """The calls of a session end with it (MCP 2025-11-25, session management), but not with its
+        process: if only that goes, as when the pool is restarted, their connections go on.
+        """
+        if reason == "normal":
+            for id in list(state.calls):
+                self._cancel(id, "the session ended", state)
         for from_, answer in state.asks.close("the session ended"):
             reply(from_, answer)
 
