@@ -35,7 +35,8 @@ def check(runtime: Runtime, world: World) -> Iterator[str]:
         waits = process.queue_length()
         if waits or isinstance(process, CallbackProcess):
             yield from _mail(process, waits)
-        if isinstance(process, TaskProcess) and process.system and process.waiting_task is not None:
+        if isinstance(process, TaskProcess) and process.system and world.rests(pid):
+            # Inside a callback that receives for itself, requests rightly wait until it is through.
             yield f"{pid} waits for mail before {len(process.system)} system requests"
     world.bury()
     for subject in SUBJECTS:
