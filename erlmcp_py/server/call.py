@@ -14,8 +14,9 @@ from erlmcp_py.server.host import Host
 from erlmcp_py.server.interaction.rounding import interaction_of
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.signature import Handler
+from erlmcp_py.server.tasks.policy import TaskWish
 
-Kind = Literal["tool", "resource", "prompt", "completion"]
+Kind = Literal["tool", "resource", "prompt", "completion", "task", "skill"]
 
 
 @dataclass(slots=True)
@@ -32,6 +33,8 @@ class Call:
     context: Context | None = None
     uri: str | None = None
     """The URI that was asked for, if the call reads a resource."""
+    task: TaskWish | None = None
+    """Whether it is to become a task."""
 
 
 class ToolRefused(Exception):

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, Protocol, TypeVar, get_args
 
 import trio
 
@@ -40,6 +40,7 @@ from erlmcp_py.server.errors import CallEnded
 from erlmcp_py.server.interaction.asking import Asking, Elicit, ElicitUrl, Roots, Sample, Sampled
 from erlmcp_py.server.interaction.capability import lacking
 from erlmcp_py.server.interaction.question import Interaction, Question, Refused
+from erlmcp_py.server.interaction.rounds import BecomesTask
 from erlmcp_py.server.scope import Scope
 
 T = TypeVar("T")
@@ -48,12 +49,21 @@ _SEVERITY: Final = {level: rank for rank, level in enumerate(get_args(LogLevel))
 _LEGACY_DEFAULT_LEVEL: Final = "info"
 
 
+class Task(Protocol):
+    """What a context knows of the task it belongs to."""
+
+    id: str
+
+    def say(self, message: str) -> None:
+        """Tell how far it is."""
+
+
 class Context:
     """The circumstances of one call, and its way back to the client."""
 
     __slots__ = (
-        "_asked", "_open", "_progress", "_request_id", "_scope", "_server_name", "_token",
-        "interaction",
+        "_asked", "_open", "_progress", "_request_id", "_scope", "_server_name", "_task", "_token",
+        "becomes_task", "interaction",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +73,7 @@ class Context:
         token: ProgressToken | None,
         server_name: str,
         interaction: Interaction | None = None,
+        task: Task | None = None,
     ) -> None:
         self._scope = scope
         self._request_id = request_id
@@ -71,6 +82,9 @@ class Context:
         self._progress = -math.inf
         self._open = True
         self._asked: dict[str, int] = {}
+        self._task = task
+        self.becomes_task = False
+        """Whether `begin_task` makes a task of the call."""
         self.interaction = interaction
 
     @property
@@ -98,10 +112,34 @@ class Context:
         """The authenticated caller, None where the transport does not authenticate."""
         return self._scope.principal
 
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task that this call has become; None of a call that is none."""
+        return None if self._task is None else self._task.id
+
+    async def begin_task(self) -> bool:
+        """From here on the call is a task, if it can be one; whether it is.
+
+        For tools with ``TaskPolicy(asks_first=True)``. The handler then runs again from its beginning,
+        in the task, where every question that was answered has its answer at once, and `once` its
+        result.
+        """
+        if self._task is None and self.becomes_task:
+            raise BecomesTask
+        return self._task is not None
+
+    def status(self, message: str) -> None:
+        """Say in a few words what the task is doing; those who look at it read that. Of a call that is
+        no task nobody is told.
+        """
+        if self._task is not None and self._open:
+            _on_the_loop(self._task.say, message)
+
     def report_progress(
         self, progress: float, total: float | None = None, message: str | None = None
     ) -> None:
-        """Tell the client how far the call is; nothing is sent unless it asked for progress.
+        """Tell the client how far the call is; nothing is sent unless it asked for progress. Of a task
+        it becomes the status.
 
         `progress` is in any unit and must be greater with each report (MCP, progress); `total` is
         the value at the end, if known. ValueError if `progress` does not grow or is not finite.
@@ -113,6 +151,7 @@ class Context:
                 f"progress must grow with each report: {progress!r} after {self._progress!r}"
             )
         self._progress = progress
+        self.status(message or f"{progress:g}" + ("" if total is None else f" of {total:g}"))
         if self._token is not None:
             params = ProgressParams(
                 progress_token=self._token, progress=progress, total=total, message=message
@@ -238,10 +277,7 @@ class Context:
         close = self._scope.close_stream
         if close is None or not self._open:
             return False
-        if trio.lowlevel.in_trio_run():
-            close(retry)
-        else:
-            trio.from_thread.run_sync(close, retry)
+        _on_the_loop(close, retry)
         return True
 
     def close(self) -> None:
@@ -259,3 +295,10 @@ class Context:
     def _deliver(self, message: Notification) -> None:
         if self._open:
             self._scope.notify(message)
+
+
+def _on_the_loop(function: Callable[[T], object], argument: T) -> None:
+    if trio.lowlevel.in_trio_run():
+        function(argument)
+    else:
+        trio.from_thread.run_sync(function, argument)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.interaction.seal import StateSealer
 from supervisors import Pid
+
+if TYPE_CHECKING:
+    from erlmcp_py.server.tasks.book import TaskBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +28,5 @@ class Host:
     """For what clients carry from one round of a request to the next."""
     clock: Callable[[], float] = time.time
     """Seconds of the wall clock, for what outlives the process."""
+    tasks: TaskBook | None = None
+    """Where the node keeps its tasks; None where nobody would work on them."""

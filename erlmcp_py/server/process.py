@@ -17,9 +17,7 @@ An inline handler that never returns holds the whole loop; only the watchdog can
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -45,12 +43,22 @@ from erlmcp_py.server.failures import answer_to, crashed, describe_reason, is_me
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.interaction.peer import Waits
 from erlmcp_py.server.interaction.rounding import input_required
-from erlmcp_py.server.interaction.rounds import InputRequired, Rounds, find_signal
+from erlmcp_py.server.interaction.rounds import (
+    BecomesTask,
+    InputRequired,
+    Rounds,
+    find_signal,
+    wants_task,
+)
 from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.methods import negotiated_version, plan
 from erlmcp_py.server.results import tool_failure
+from erlmcp_py.server.running import run_handler
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.statistics import CallStatistics, ServerStatistics
+from erlmcp_py.server.tasks.beginning import begin_task
+from erlmcp_py.server.tasks.book import TaskBook
+from erlmcp_py.server.tasks.visible import honoured_tasks
 from erlmcp_py.subscriptions import Change, publish
 from supervisors import GenServer, Pid, TimerRef
 
@@ -88,6 +96,7 @@ class Honour:
     """
 
     wanted: SubscriptionFilter
+    principal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class _Outcome:
     """What a request process tells the server when its handler is through."""
 
     pid: Pid
-    value: Result | Exception | InputRequired
+    value: Result | Exception | InputRequired | BecomesTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +143,10 @@ class ServerState:
 class ServerProcess(GenServer):
     """One running MCP server.
 
-    Start arguments: `(server, name, sealer, mailbox)`, the definition, the name it has in the node, and what
-    seals the states of its requests: one for the life of the node, so that a restart of the process
-    is not noticed by clients in the middle of a request. Without it, it has one of its own.
+    Start arguments: `(server, name, sealer, mailbox, tasks)`: the definition; the name it has in the
+    node; what seals the states of its requests, and where its tasks are kept, both for the life of
+    the node, so that a restart of the process is not noticed by clients in the middle of something.
+    Without a sealer it has one of its own, without a book no tasks.
     Requests: `Dispatch`; `Honour`; `("info",)` -> a dict of facts and counters. Casts: `Cancel`.
     """
 
@@ -146,6 +156,7 @@ class ServerProcess(GenServer):
         name: str,
         sealer: StateSealer | None = None,
         mailbox: int = 10_000,
+        tasks: TaskBook | None = None,
     ) -> tuple[str, ServerState]:
         """Trap exits, so that a crashing call is a message and not the end of the server.
 
@@ -156,7 +167,7 @@ class ServerProcess(GenServer):
         supervisors.limit_mailbox(mailbox, "refuse", exempt=_is_no_request)
         supervisors.set_label(f"server {name}")
         server.changes.attach(supervisors.self())
-        host = Host(server, name, supervisors.self(), sealer or StateSealer())
+        host = Host(server, name, supervisors.self(), sealer or StateSealer(), tasks=tasks)
         return ("ok", ServerState(host, raw(server.info)))
 
     def handle_call(self, request: Any, from_: Any, state: ServerState) -> tuple[Any, ...]:
@@ -166,7 +177,9 @@ class ServerProcess(GenServer):
             return ("noreply", state) if answer is None else ("reply", answer, state)
         if type(request) is Honour:
             host = state.host
-            return ("reply", (host.name, honoured(host.server, request.wanted)), state)
+            granted = honoured(host.server, request.wanted)
+            granted = honoured_tasks(host, granted, request.wanted.task_ids, request.principal)
+            return ("reply", (host.name, granted), state)
         if request == ("info",):
             return ("reply", _info(state), state)
         return ("reply", ("error", f"unknown request {request!r}"), state)
@@ -244,6 +257,8 @@ def _dispatch(state: ServerState, request: Request, scope: Scope, caller: Any) -
         return _answer(state, request, scope, planned)
     counters = statistics.of(planned.kind, planned.name)
     counters.calls += 1
+    if planned.task is not None and not planned.task.told:
+        return _answer(state, request, scope, begin_task(state.host, planned, request, scope))
     if planned.handler.mode == "inline":
         return _answer(state, request, scope, _run_inline(state, planned, request, scope, counters))
     _start(state, planned, request, scope, caller, counters)
@@ -287,24 +302,11 @@ def _start(
 
 async def _handle(server: Pid, call: Call, threads: trio.CapacityLimiter) -> None:
     """The life of a request process: call the handler, hand the outcome over, end."""
-    function: Callable[[], Any] = partial(call.handler.function, **call.keywords)
-    value: Result | Exception | InputRequired
+    value: Result | Exception | InputRequired | BecomesTask
     try:
-        if call.handler.mode == "thread":
-            returned = await trio.to_thread.run_sync(
-                function, abandon_on_cancel=True, limiter=threads
-            )
-        else:
-            returned = await function()
-        value = call.finish(returned)
-    except SystemExit as error:
-        raise supervisors.Exit(("system_exit", error.code)) from error
-    except Exception as error:
-        if not is_meant(error):
-            raise
-        value = error
+        value = await run_handler(call, threads)
     except BaseException as error:
-        signal = find_signal(error)
+        signal = BecomesTask() if wants_task(error) else find_signal(error)
         if signal is None:
             raise
         value = signal
@@ -336,10 +338,14 @@ def _stop_or_go_on(running: _Running, message: Waits) -> None:
 
 
 def _settle(
-    state: ServerState, running: _Running, value: Result | Exception | InputRequired
+    state: ServerState,
+    running: _Running,
+    value: Result | Exception | InputRequired | BecomesTask,
 ) -> Result | McpError:
     if isinstance(value, InputRequired):
         return _ask_for_input(state, running, value)
+    if isinstance(value, BecomesTask):
+        return begin_task(state.host, running.call, running.request, running.scope)
     if isinstance(value, Exception):
         running.counters.errors += 1
         return answer_to(value, running.call, running.scope.era)

@@ -50,6 +50,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Who the caller is, if the transport authenticated it."""
     session: Pid | None = None
     """The session process, in the legacy era."""
+    client: str | None = None
+    """Names the client for as long as it stays one: its session, or the channel it has to itself. None
+    in the modern era, where every request stands alone."""
     peer: Pid | None = None
     """Whom to send an `Ask`, so that the client is asked something; None in the modern era, and where
     there is no way to the client."""

@@ -7,7 +7,7 @@ and begin at zero when the process is restarted, like everything else it holds.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from erlmcp_py.server.call import Kind
 
@@ -46,7 +46,7 @@ class ServerStatistics:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON: `{"requests", "refused", "in_flight", "tools": {name: {...}}, ...}`."""
-        groups: dict[str, Any] = {"tools": {}, "resources": {}, "prompts": {}, "completions": {}}
+        groups: dict[str, Any] = {f"{kind}s": {} for kind in get_args(Kind)}
         for (kind, name), counters in self.handlers.items():
             groups[f"{kind}s"][name] = asdict(counters)
         return {

@@ -13,8 +13,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from erlmcp_py.protocol.errors import missing_capability
 from erlmcp_py.protocol.input import InputRequests, InputResponses
 from erlmcp_py.protocol.jsonrpc import ErrorObject
+from erlmcp_py.protocol.lifecycle import ClientCapabilities
 from erlmcp_py.protocol.tasks import TaskStatus
 from erlmcp_py.protocol.wire import RequestParams, Result
 
@@ -78,3 +80,14 @@ class UpdateTaskParams(RequestParams, frozen=True):
 
     task_id: str
     input_responses: InputResponses
+
+
+def declared(capabilities: ClientCapabilities | None) -> bool:
+    """Whether a client can have tasks: it says so in each request."""
+    return capabilities is not None and TASKS in (capabilities.extensions or {})
+
+
+def require(capabilities: ClientCapabilities | None) -> None:
+    """Raises McpError -32021 unless the client can have tasks."""
+    if not declared(capabilities):
+        raise missing_capability({"extensions": {TASKS: {}}})

@@ -30,6 +30,10 @@ class InputRequired(BaseException):
         self.questions = dict(questions)
 
 
+class BecomesTask(BaseException):
+    """Ends a run of a handler that is to go on as a task, from its beginning, with what it carries."""
+
+
 class Carried(
     msgspec.Struct, frozen=True, omit_defaults=True, rename={"answers": "a", "steps": "s"}
 ):
@@ -104,3 +108,13 @@ def find_signal(error: BaseException) -> InputRequired | None:
         if found is not None:
             merged |= found.questions
     return InputRequired(merged)
+
+
+def wants_task(error: BaseException) -> bool:
+    """Whether a handler ended with the wish to become a task, be it out of nurseries, and with nothing
+    else.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        wishes, others = error.split(BecomesTask)
+        return wishes is not None and others is None
+    return isinstance(error, BecomesTask)

@@ -1,0 +1,1 @@
+"""Tool calls that outlive their request: tasks, in both flavours that MCP has had."""
