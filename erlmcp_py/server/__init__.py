@@ -4,9 +4,11 @@ What a user's module needs is importable from here.
 """
 
 from erlmcp_py.protocol.content import (
+    Annotations,
     AudioContent,
     BlobResourceContents,
     EmbeddedResource,
+    Icon,
     ImageContent,
     ResourceContents,
     ResourceLink,
@@ -14,6 +16,7 @@ from erlmcp_py.protocol.content import (
     TextResourceContents,
 )
 from erlmcp_py.protocol.prompts import PromptMessage
+from erlmcp_py.protocol.shape import CacheHint
 from erlmcp_py.protocol.tools import CallToolResult, ToolAnnotations
 from erlmcp_py.server.context import Context
 from erlmcp_py.server.definition import Server
@@ -23,14 +26,17 @@ from erlmcp_py.server.interaction.question import Refused
 from erlmcp_py.server.results import audio, image
 
 __all__ = [
+    "Annotations",
     "AudioContent",
     "BlobResourceContents",
+    "CacheHint",
     "CallEnded",
     "CallToolResult",
     "Context",
     "Elicit",
     "ElicitUrl",
     "EmbeddedResource",
+    "Icon",
     "ImageContent",
     "PromptMessage",
     "Refused",

@@ -29,7 +29,10 @@ from erlmcp_py.protocol.content import (
 )
 from erlmcp_py.protocol.prompts import GetPromptResult, PromptMessage
 from erlmcp_py.protocol.resources import ReadResourceResult
+from erlmcp_py.protocol.shape import NOT_CACHED, CacheHint
 from erlmcp_py.protocol.tools import CallToolResult
+from erlmcp_py.protocol.versions import Era
+from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.schema import Output
 
 T = TypeVar("T")
@@ -51,12 +54,12 @@ def audio(data: bytes, mime_type: str = "audio/wav") -> AudioContent:
     return AudioContent(data=base64.b64encode(data).decode(), mime_type=mime_type)
 
 
-def tool_result(value: Any, output: Output | None) -> CallToolResult:
+def tool_result(value: Any, output: Output | None, era: Era) -> CallToolResult:
     """The answer to tools/call. `BadResult` if `value` has no JSON form or breaks its schema."""
     if isinstance(value, CallToolResult):
         return value
     if output is not None:
-        return _structured(value, output)
+        return _structured(value, output, era)
     if value is None:
         return CallToolResult(content=[])
     if isinstance(value, list | tuple) and any(map(_is_content, value)):
@@ -73,19 +76,25 @@ def tool_failure(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text)], is_error=True)
 
 
-def resource_result(value: Any, uri: str, mime_type: str | None) -> ReadResourceResult:
+def resource_result(
+    value: Any, uri: str, mime_type: str | None, cache: CacheHint = NOT_CACHED
+) -> ReadResourceResult:
     """The answer to resources/read; a list gives one content per item.
 
     `mime_type` is the declared one; without it text is text/plain, bytes are
     application/octet-stream, everything else is JSON and application/json.
     """
     if isinstance(value, ReadResourceResult):
-        return value
+        return with_hint(value, cache)
     several = isinstance(value, list | tuple) and any(
         isinstance(item, ResourceContents | bytes) for item in value
     )
     items = value if several else [value]
-    return ReadResourceResult(contents=[_contents(item, uri, mime_type) for item in items])
+    return ReadResourceResult(
+        contents=[_contents(item, uri, mime_type) for item in items],
+        ttl_ms=cache.ttl_ms,
+        cache_scope=cache.scope,
+    )
 
 
 def prompt_result(value: Any, description: str | None) -> GetPromptResult:
@@ -125,12 +134,12 @@ def is_content_hint(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, (*CONTENT_TYPES, CallToolResult))
 
 
-def _structured(value: Any, output: Output) -> CallToolResult:
+def _structured(value: Any, output: Output, era: Era) -> CallToolResult:
     plain = _plain(value)
-    structured = {"result": plain} if output.wrapped else plain
-    problem = output.errors(structured)
+    problem = output.errors(plain)
     if problem is not None:
         raise BadResult(f"the result does not match the output schema: {problem}")
+    structured = {"result": plain} if era == "legacy" and output.wrapped else plain
     text = value if isinstance(value, str) else _json(plain)
     return CallToolResult(content=[TextContent(text)], structured_content=structured)
 

@@ -18,9 +18,8 @@ import msgspec
 from erlmcp_py.server.signature import Handler, Parameter
 from erlmcp_py.server.validation import (
     REPORTED_ERRORS,
-    all_errors,
+    Validator,
     compile_schema,
-    first_error,
     shorten,
     with_suggestion,
 )
@@ -42,9 +41,12 @@ class Arguments:
 
     schema: dict[str, Any]
     """JSON Schema 2020-12 of the arguments object."""
-    _validator: Any
-    _decoder: msgspec.json.Decoder[dict[str, Any]]
-    _type: Any
+    validator: Validator
+    decoder: msgspec.json.Decoder[dict[str, Any]]
+    type: Any
+    """The TypedDict of the handler's named parameters, which `decoder` decodes to."""
+    others: bool = False
+    """Whether the handler takes the arguments that it does not name, too, as JSON knows them."""
 
     def parse(self, data: bytes | msgspec.Raw) -> dict[str, Any]:
         """Keyword arguments for the handler from the JSON object on the wire.
@@ -54,24 +56,26 @@ class Arguments:
         """
         try:
             plain = msgspec.json.decode(data)
-            if self._validator.is_valid(plain):
-                return self._convert(plain, data)
+            if self.validator.is_valid(plain):
+                named = self._convert(plain, data)
+                return {**plain, **named} if self.others else named
         except (RecursionError, ValueError) as error:
             raise InvalidArguments(shorten(str(error))) from None
         # Every error costs some 10 microseconds, and a large call can hold a million of them.
-        describe = all_errors if len(data) <= _THOROUGH_BELOW else first_error
-        problem = describe(self._validator, plain, self.schema["properties"])
+        thorough = len(data) <= _THOROUGH_BELOW
+        describe = self.validator.all_errors if thorough else self.validator.first_error
+        problem = describe(plain, self.schema.get("properties", ()))
         raise InvalidArguments(problem or "the arguments do not match the schema")
 
     def _convert(self, plain: Any, data: bytes | msgspec.Raw) -> dict[str, Any]:
         try:
-            return self._decoder.decode(data)
+            return self.decoder.decode(data)
         except msgspec.ValidationError:
             pass
         # JSON Schema calls 3.0 an integer; only msgspec's lax mode does too.
         try:
             return cast(
-                "dict[str, Any]", msgspec.convert(plain, self._type, strict=False, str_keys=True)
+                "dict[str, Any]", msgspec.convert(plain, self.type, strict=False, str_keys=True)
             )
         except msgspec.ValidationError as error:
             raise InvalidArguments(str(error)) from None
@@ -106,24 +110,29 @@ class TextArguments:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The structured result of a tool, as its return hint declares it."""
+    """The structured result of a tool, as its return hint or its author declares it."""
 
     schema: dict[str, Any]
-    """JSON Schema 2020-12 of `structuredContent`; its root is an object."""
-    wrapped: bool
-    """Whether a value that is no object travels as `{"result": value}` (MCP up to 2025-11-25
-    allows only objects)."""
-    _validator: Any
+    """JSON Schema 2020-12 of `structuredContent`."""
+    legacy_schema: dict[str, Any] | None
+    """The same for revisions up to 2025-11-25, which know only objects: any other value travels as
+    ``{"result": value}`` there. None: it does not travel at all."""
+    validator: Validator
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether a legacy client gets ``{"result": value}``."""
+        return self.legacy_schema is not None and self.legacy_schema is not self.schema
 
     def errors(self, structured: Any) -> str | None:
         """What is wrong with a result, or None if it matches the schema."""
-        return first_error(self._validator, structured)
+        return self.validator.first_error(structured)
 
 
 def arguments_of(handler: Handler) -> Arguments:
     """The `Arguments` of a handler; TypeError names file:line and parameter on a bad hint."""
     schema = _object_schema(handler)
-    type_ = _keyword_type(handler)
+    type_ = keyword_type(handler)
     return Arguments(
         schema, compile_schema(schema, handler.where), msgspec.json.Decoder(type_), type_
     )
@@ -140,15 +149,15 @@ def text_arguments_of(handler: Handler) -> TextArguments:
         if kinds <= {"array", "object", "null"}:
             raise TypeError(f"{place}: comes as a string, which {parameter.hint!r} cannot be")
         if not parameter.required:
-            _plain_default(parameter, place)
+            plain_default(parameter, place)
     return TextArguments(
         tuple(parameter.name for parameter in handler.parameters),
         frozenset(parameter.name for parameter in handler.parameters if parameter.required),
-        _keyword_type(handler),
+        keyword_type(handler),
     )
 
 
-def _keyword_type(handler: Handler) -> Any:
+def keyword_type(handler: Handler) -> Any:
     """A TypedDict of the handler's keyword arguments: decoding to it fills in no defaults."""
     fields = {
         parameter.name: parameter.hint if parameter.required else NotRequired[parameter.hint]
@@ -170,15 +179,19 @@ def output_of(handler: Handler) -> Output | None:
         return None
     schema, definitions = _schema_of(hint, f"{handler.where}: the return hint")
     root = _resolve(schema, definitions)
-    wrapped = root.get("type") != "object"
-    if wrapped:
-        schema = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
-    else:
+    if root.get("type") == "object":
         # Clients look for "type": "object" at the root itself, not behind a $ref.
-        schema, definitions = dict(root), _still_used(root, definitions)
-    if definitions:
-        schema["$defs"] = definitions
-    return Output(schema, wrapped, compile_schema(schema, handler.where))
+        schema = _with_definitions(root, _still_used(root, definitions))
+        legacy = schema
+    else:
+        wrap = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
+        legacy = _with_definitions(wrap, definitions)
+        schema = _with_definitions(schema, definitions)
+    return Output(schema, legacy, compile_schema(schema, handler.where))
+
+
+def _with_definitions(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "$defs": definitions} if definitions else dict(schema)
 
 
 def _object_schema(handler: Handler) -> dict[str, Any]:
@@ -196,7 +209,7 @@ def _object_schema(handler: Handler) -> dict[str, Any]:
         if parameter.required:
             required.append(parameter.name)
         else:
-            schema = {**schema, "default": _plain_default(parameter, place)}
+            schema = {**schema, "default": plain_default(parameter, place)}
         properties[parameter.name] = schema
     result: dict[str, Any] = {"type": "object", "properties": properties}
     if required:
@@ -218,7 +231,8 @@ def _schema_of(hint: Any, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return schema, definitions
 
 
-def _plain_default(parameter: Parameter, place: str) -> Any:
+def plain_default(parameter: Parameter, place: str) -> Any:
+    """The default of a parameter as JSON knows it; TypeError if it does not fit the hint."""
     try:
         plain = msgspec.to_builtins(parameter.default, str_keys=True)
         msgspec.convert(plain, parameter.hint, str_keys=True)

@@ -38,7 +38,7 @@ class Parameter:
         return self.default is inspect.Parameter.empty
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Handler:
     """A function ready to be called by a server process, and how to run it."""
 
@@ -56,6 +56,8 @@ class Handler:
     """The evaluated return hint, or `inspect.Signature.empty`."""
     description: str
     """From the docstring."""
+    others: bool = False
+    """Whether it has ``**arguments``, for what its parameters do not name."""
 
 
 def location(function: Callable[..., Any]) -> str:
@@ -66,9 +68,16 @@ def location(function: Callable[..., Any]) -> str:
 
 
 def read_handler(
-    function: Callable[..., Any], *, timeout: float, isolation: Isolation = "inline"
+    function: Callable[..., Any],
+    *,
+    timeout: float,
+    isolation: Isolation = "inline",
+    others: bool = False,
 ) -> Handler:
-    """Analyse `function`; TypeError or ValueError names file:line and what would be right."""
+    """Analyse `function`; TypeError or ValueError names file:line and what would be right.
+
+    others: ``**arguments: Any`` is allowed, because what may be in it is said elsewhere.
+    """
     if not callable(function):
         raise TypeError(f"a handler must be a function, not {function!r}")
     where = location(function)
@@ -84,8 +93,12 @@ def read_handler(
     documentation = parse_docstring(_annotated_object(function).__doc__)
     parameters: list[Parameter] = []
     context_name: str | None = None
+    takes_others = False
     for parameter in signature.parameters.values():
         name = parameter.name
+        if others and parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            takes_others = True
+            continue
         _refuse_kind(parameter, where)
         if name not in hints:
             _refuse(where, name, "has no type hint; write for example", f"{name}: str")
@@ -106,6 +119,7 @@ def read_handler(
         context_name=context_name,
         returns=hints.get("return", inspect.Signature.empty),
         description=documentation.description,
+        others=takes_others,
     )
 
 
@@ -150,7 +164,12 @@ def _refuse_kind(parameter: inspect.Parameter, where: str) -> None:
             where, f"*{parameter.name}", "has no name on the wire; write", "a list[...] parameter"
         )
     if kind is inspect.Parameter.VAR_KEYWORD:
-        _refuse(where, f"**{parameter.name}", "has no schema; write", "a dict[str, ...] parameter")
+        _refuse(
+            where,
+            f"**{parameter.name}",
+            "has no schema; write",
+            "a dict[str, ...] parameter, or give input_schema=",
+        )
 
 
 def _refuse(where: str, name: str, problem: str, remedy: str) -> NoReturn:

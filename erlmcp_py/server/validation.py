@@ -12,29 +12,61 @@ from typing import Any
 
 import jsonschema_rs
 
+from erlmcp_py.server.bounds import fanout_of, is_describable
+
 REPORTED_ERRORS = 5
 """Errors that are put into words; the others are counted."""
+
+TOO_DEEP = "a value does not match its schema, and is nested too deeply to say where"
 
 _MESSAGE_LIMIT = 200
 _LONGEST_TYPO = 64
 
 
-def compile_schema(schema: Mapping[str, Any], where: str) -> Any:
-    """A jsonschema-rs validator; ValueError names `where` if the schema is no valid 2020-12."""
+class Validator:
+    """A compiled schema."""
+
+    __slots__ = ("_compiled", "_fanout", "is_valid")
+
+    def __init__(self, compiled: Any, fanout: int) -> None:
+        self._compiled = compiled
+        self._fanout = fanout
+        self.is_valid = compiled.is_valid
+        """Whether a value of JSON matches. Raises ValueError for what is none."""
+
+    def first_error(self, instance: Any, known: Iterable[str] = ()) -> str | None:
+        """One line about the first thing that is wrong: path and expectation; None if all is well.
+
+        `known` are the property names to suggest when the root has a name that is not allowed.
+        """
+        try:
+            if self.is_valid(instance):
+                return None
+        except ValueError as error:
+            return shorten(str(error))
+        return _first(self._compiled, instance, known) if self._tells(instance) else TOO_DEEP
+
+    def all_errors(self, instance: Any, known: Iterable[str] = ()) -> str:
+        """`first_error` for every error, by path, the first few in words and the rest counted."""
+        return _all(self._compiled, instance, known) if self._tells(instance) else TOO_DEEP
+
+    def _tells(self, instance: Any) -> bool:
+        return is_describable(self._fanout, instance)
+
+
+def compile_schema(schema: Mapping[str, Any], where: str) -> Validator:
+    """A validator; ValueError names `where` if the schema is no valid 2020-12, or over a limit."""
     try:
-        return jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse_reference)
+        compiled = jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse_reference)
+        return Validator(compiled, fanout_of(schema))
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         reason = getattr(error, "message", None) or str(error).partition("\n")[0]
         raise ValueError(f"{where}: not a valid JSON Schema 2020-12: {reason}") from error
 
 
-def first_error(validator: Any, instance: Any, known: Iterable[str] = ()) -> str | None:
-    """One line about the first thing that is wrong: path and expectation; None if all is well.
-
-    `known` are the property names to suggest when the root has a name that is not allowed.
-    """
+def _first(compiled: Any, instance: Any, known: Iterable[str]) -> str | None:
     try:
-        validator.validate(instance)
+        compiled.validate(instance)
     except jsonschema_rs.ValidationError as error:
         return _describe(error, known)
     except ValueError as error:
@@ -42,11 +74,10 @@ def first_error(validator: Any, instance: Any, known: Iterable[str] = ()) -> str
     return None
 
 
-def all_errors(validator: Any, instance: Any, known: Iterable[str] = ()) -> str:
-    """`first_error` for every error, by path, the first few in words and the rest counted."""
+def _all(compiled: Any, instance: Any, known: Iterable[str]) -> str:
     errors = sorted(
         (_sortable(error.instance_path), _describe(error, known))
-        for error in validator.iter_errors(instance)
+        for error in compiled.iter_errors(instance)
     )
     texts = [text for _, text in errors[:REPORTED_ERRORS]]
     if len(errors) > len(texts):

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from erlmcp_py.server.interaction.question import Unusable
-from erlmcp_py.server.validation import compile_schema, first_error
+from erlmcp_py.server.validation import compile_schema
 
 FORMATS: Final = ("email", "uri", "date", "date-time")
 """The formats of strings that MCP knows."""
@@ -38,7 +38,7 @@ class Form:
 
     def read(self, content: Any) -> Any:
         """The value for the handler, defaults filled in. `Unusable` says what is wrong."""
-        problem = first_error(self._validator, content, self.schema["properties"])
+        problem = self._validator.first_error(content, self.schema["properties"])
         if problem is not None:
             raise Unusable(problem)
         if self._type is None:

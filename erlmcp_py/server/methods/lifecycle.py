@@ -11,6 +11,7 @@ from erlmcp_py.protocol.lifecycle import (
 )
 from erlmcp_py.protocol.versions import SUPPORTED, negotiate_legacy
 from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.table import Methods
 from erlmcp_py.server.scope import Scope
@@ -27,11 +28,12 @@ def _initialize(host: Host, request: Request, _scope: Scope) -> Result:
 
 
 def _discover(host: Host, _request: Request, _scope: Scope) -> Result:
-    return DiscoverResult(
+    discovered = DiscoverResult(
         supported_versions=list(SUPPORTED),
         capabilities=host.server.capabilities(),
         instructions=host.server.instructions,
     )
+    return with_hint(discovered, host.server.cache["server/discover"])
 
 
 def _ping(_host: Host, _request: Request, _scope: Scope) -> Result:

@@ -6,6 +6,7 @@ from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.prompts import GetPromptParams, ListPromptsResult
 from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.call import Call, with_context
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised, cursor_of
@@ -21,7 +22,8 @@ def _prompts_list(host: Host, request: Request, _scope: Scope) -> Result:
         definition.prompt for definition in advertised(host.server.prompts, request).values()
     ]
     items, cursor = page(prompts, cursor_of(request), host.server.page_size, "prompts")
-    return ListPromptsResult(prompts=items, next_cursor=cursor)
+    hint = host.server.cache["prompts/list"]
+    return with_hint(ListPromptsResult(prompts=items, next_cursor=cursor), hint)
 
 
 def _prompts_get(host: Host, request: Request, scope: Scope) -> Call:

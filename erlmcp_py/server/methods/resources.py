@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from erlmcp_py.protocol.errors import resource_not_found
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.resources import (
@@ -9,7 +11,9 @@ from erlmcp_py.protocol.resources import (
     ListResourceTemplatesResult,
     ReadResourceParams,
 )
+from erlmcp_py.protocol.shape import NOT_CACHED, CacheHint
 from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.call import Call, with_context
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised, cursor_of
@@ -24,36 +28,48 @@ def _resources_list(host: Host, request: Request, _scope: Scope) -> Result:
     advertised(host.server.resources or host.server.templates, request)
     resources = [definition.resource for definition in host.server.resources.values()]
     items, cursor = page(resources, cursor_of(request), host.server.page_size, "resources")
-    return ListResourcesResult(resources=items, next_cursor=cursor)
+    hint = host.server.cache["resources/list"]
+    return with_hint(ListResourcesResult(resources=items, next_cursor=cursor), hint)
 
 
 def _templates_list(host: Host, request: Request, _scope: Scope) -> Result:
     advertised(host.server.resources or host.server.templates, request)
     templates = [definition.template for definition in host.server.templates.values()]
     items, cursor = page(templates, cursor_of(request), host.server.page_size, "templates")
-    return ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor)
+    hint = host.server.cache["resources/templates/list"]
+    return with_hint(
+        ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor), hint
+    )
 
 
 def _resources_read(host: Host, request: Request, scope: Scope) -> Call:
     advertised(host.server.resources or host.server.templates, request)
-    uri = params_as(request, ReadResourceParams).uri
-    call = _resource_call(host, uri)
+    params = params_as(request, ReadResourceParams)
+    uri = params.uri
+    # What was read with the help of a client's answers is good for this request only.
+    retried = params.input_responses is not None or params.request_state is not None
+    call = _resource_call(host, uri, NOT_CACHED if retried else None)
     if call is None:
         raise resource_not_found(uri, scope.era)
     return with_context(host, request, scope, call)
 
 
-def _resource_call(host: Host, uri: str) -> Call | None:
-    """The call that reads `uri`: a fixed resource first, then the templates as defined."""
+def _resource_call(host: Host, uri: str, cache: CacheHint | None) -> Call | None:
+    """The call that reads `uri`: a fixed resource first, then the templates as defined.
+
+    cache: how long the contents may be kept, if not as long as their definition says.
+    """
+    of_server = host.server.cache["resources/read"]
     fixed = host.server.resources.get(uri)
     if fixed is not None:
         mime_type = fixed.resource.mime_type
+        hint = cache or fixed.cache or of_server
         return Call(
             "resource",
             uri,
             fixed.handler,
             {},
-            lambda value: resource_result(value, uri, mime_type),
+            partial(resource_result, uri=uri, mime_type=mime_type, cache=hint),
             uri=uri,
         )
     for text, family in host.server.templates.items():
@@ -65,12 +81,13 @@ def _resource_call(host: Host, uri: str) -> Call | None:
         except InvalidArguments:
             continue
         mime_type = family.template.mime_type
+        hint = cache or family.cache or of_server
         return Call(
             "resource",
             text,
             family.handler,
             keywords,
-            lambda value, mime_type=mime_type: resource_result(value, uri, mime_type),  # type: ignore[misc]
+            partial(resource_result, uri=uri, mime_type=mime_type, cache=hint),
             uri=uri,
         )
     return None

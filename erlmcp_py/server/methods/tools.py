@@ -8,6 +8,7 @@ from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.tools import ListToolsResult
 from erlmcp_py.protocol.wire import Result
+from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.call import Call, ToolRefused, with_context
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import advertised, cursor_of
@@ -26,10 +27,13 @@ class _CallToolParams(msgspec.Struct, frozen=True, gc=False):
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-def _tools_list(host: Host, request: Request, _scope: Scope) -> Result:
-    tools = [definition.tool for definition in advertised(host.server.tools, request).values()]
+def _tools_list(host: Host, request: Request, scope: Scope) -> Result:
+    definitions = advertised(host.server.tools, request).values()
+    modern = scope.era == "modern"
+    tools = [definition.tool if modern else definition.legacy for definition in definitions]
     items, cursor = page(tools, cursor_of(request), host.server.page_size, "tools")
-    return ListToolsResult(tools=items, next_cursor=cursor)
+    hint = host.server.cache["tools/list"]
+    return with_hint(ListToolsResult(tools=items, next_cursor=cursor), hint)
 
 
 def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
@@ -44,7 +48,7 @@ def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
         keywords = definition.arguments.parse(params.arguments)
     except InvalidArguments as problem:
         raise ToolRefused(params.name, str(problem)) from None
-    output = definition.output
+    output, era = definition.output, scope.era
     return with_context(
         host,
         request,
@@ -54,7 +58,7 @@ def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
             params.name,
             definition.handler,
             keywords,
-            lambda value: tool_result(value, output),
+            lambda value: tool_result(value, output, era),
         ),
     )
 

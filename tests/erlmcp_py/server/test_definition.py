@@ -1,15 +1,27 @@
 """What a definition declares, and every way in which it can be wrong."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from msgspec import Meta
 
 from erlmcp_py.protocol.lifecycle import ListChanged, ResourcesCapability, ServerCapabilities
 from erlmcp_py.protocol.prompts import Prompt, PromptArgument
 from erlmcp_py.protocol.resources import Resource, ResourceTemplate
 from erlmcp_py.protocol.tools import Tool
-from erlmcp_py.server import Context, ImageContent, Server, ToolAnnotations
+from erlmcp_py.server import (
+    Annotations,
+    Context,
+    Icon,
+    ImageContent,
+    ResourceLink,
+    Server,
+    TextContent,
+    ToolAnnotations,
+)
+
+from .conftest import Connect
 
 
 @pytest.fixture
@@ -42,12 +54,89 @@ def test_a_tool(server: Server) -> None:
             "required": ["a"],
             "additionalProperties": False,
         },
-        output_schema={
-            "type": "object",
-            "properties": {"result": {"type": "integer"}},
-            "required": ["result"],
-        },
+        output_schema={"type": "integer"},
     )
+    assert server.tools["math/add"].legacy.output_schema == {
+        "type": "object",
+        "properties": {"result": {"type": "integer"}},
+        "required": ["result"],
+    }
+
+
+ICONS = [Icon("https://example.com/i.png", mime_type="image/png", sizes=["48x48"], theme="dark")]
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-06-18", "2025-11-25", "2026-07-28"])
+async def test_what_people_are_shown(connect: Connect, version: str) -> None:
+    server = Server(
+        "shop",
+        version="1.0",
+        title="The shop",
+        description="Sells things.",
+        website_url="https://example.com",
+        icons=["data:image/png;base64,aGk="],
+    )
+    shown: dict[str, Any] = {"title": "T", "icons": ICONS, "meta": {"com.example/rank": 1}}
+    hints = Annotations(audience=["user"], priority=0.5, last_modified="2026-01-01T00:00:00Z")
+    server.tool("t", annotations=ToolAnnotations(idempotent_hint=True), **shown)(no_arguments)
+    server.prompt("p", **shown)(titled)
+    server.resource("x:a", annotations=hints, size=3, **shown)(no_arguments)
+    server.resource("x:{a}", annotations=hints, **shown)(one)
+
+    @server.tool()
+    def link() -> list[TextContent | ResourceLink]:
+        return [
+            TextContent("see", annotations=hints, meta={"a": 1}),
+            ResourceLink("x:a", "a", icons=ICONS, annotations=hints),
+        ]
+
+    peer = await connect(server, version)
+    icon = {
+        "src": "https://example.com/i.png",
+        "mimeType": "image/png",
+        "sizes": ["48x48"],
+        "theme": "dark",
+    }
+    lists = {"tools": "tools", "prompts": "prompts", "resources": "resources"}
+    lists["resources/templates"] = "resourceTemplates"
+    for method, member in lists.items():
+        (first, *_) = (await peer.result(f"{method}/list"))[member]
+        assert first.get("title") == ("T" if version >= "2025-06-18" else None)
+        assert first.get("icons") == ([icon] if version >= "2025-11-25" else None)
+        known = {"com.example/rank": 1} if version >= "2025-06-18" else None
+        assert first.get("_meta") == known
+        if member.startswith("resource"):
+            assert first["annotations"]["audience"] == ["user"]
+        if member == "resources":
+            assert first["size"] == 3
+        if member == "prompts":
+            (argument,) = first["arguments"]
+            assert argument["description"] == "Some code."
+            assert argument.get("title") == ("Code" if version >= "2025-06-18" else None)
+    assert (await peer.tool("link"))["content"][0]["annotations"]["priority"] == 0.5
+
+
+async def test_what_people_are_shown_of_the_server(connect: Connect) -> None:
+    server = Server(
+        "shop",
+        version="1.0",
+        description="Sells things.",
+        website_url="https://example.com",
+        icons=["data:image/png;base64,aGk="],
+    )
+    server.tool()(no_arguments)
+    info = (await (await connect(server)).result("server/discover"))["_meta"]
+    assert info["io.modelcontextprotocol/serverInfo"] == {
+        "name": "shop",
+        "version": "1.0",
+        "description": "Sells things.",
+        "websiteUrl": "https://example.com",
+        "icons": [{"src": "data:image/png;base64,aGk="}],
+    }
+
+
+def titled(code: Annotated[str, Meta(title="Code", description="Some code.")]) -> str:
+    return code
 
 
 def test_content_needs_no_output_schema(server: Server) -> None:
@@ -167,6 +256,16 @@ def with_prompt(action: Callable[[Server], Any]) -> Callable[[Server], Any]:
         (lambda s: s.prompt("ä")(one), "prompt name 'ä'"),
         (lambda s: s.resource("nowhere")(no_arguments), "no scheme"),
         (lambda s: s.resource("x:{+a}")(one), "not supported"),
+        (lambda s: s.tool("t", icons=["ftp://x/y"])(one), "icon 'ftp://x/y'"),
+        (lambda s: s.resource("x:a", size=-1)(no_arguments), "size must be"),
+        (
+            lambda s: s.resource("x:a", annotations=Annotations(priority=2))(no_arguments),
+            "the priority 2 must be",
+        ),
+        (
+            lambda s: s.resource("x:a", annotations=Annotations(audience=["me"]))(no_arguments),
+            "the audience is",
+        ),
         (lambda s: s.completion("q", "a")(complete), "no prompt or resource template"),
         (with_prompt(lambda s: s.completion("p", "b")(complete)), "no argument 'b'; it has a"),
     ],
@@ -185,6 +284,13 @@ def test_values_that_are_refused(server: Server, define: Any, words: str) -> Non
         (lambda s: s.resource("x:a")(one), "no variables, but its handler takes a"),
         (lambda s: s.resource("x:{b}")(one), "the handler has no parameter 'b'"),
         (lambda s: s.resource("x:{a}")(three), "parameter 'b' is no variable"),
+        (lambda s: s.tool("t", icons="https://x")(one), "icons must be a list"),
+        (lambda s: s.tool("t", icons=[3])(one), "an icon is an Icon or its address"),
+        (lambda s: s.tool("t", meta=3)(one), "meta must be a dict"),
+        (lambda s: s.tool("t", meta={"a": object()})(one), "meta has no JSON form"),
+        (lambda s: s.tool("t", annotations=Annotations())(one), "must be ToolAnnotations"),
+        (lambda s: s.resource("x:a", annotations={})(no_arguments), "must be Annotations"),
+        (lambda s: s.resource("x:{a}", size=1)(one), "no common size"),
         (with_prompt(lambda s: s.completion("p", "a")(three)), "not (a: <class 'str'>, b: "),
         (with_prompt(lambda s: s.completion("p", "a")(no_arguments)), "not ()"),
     ],

@@ -295,7 +295,7 @@ async def test_failures_of_tools(
     assert "crashed" in await peer.failure("leave_later")
     assert "kaput" in await peer.failure("exit_later")
     assert await peer.failure("refuse") == await peer.failure("refuse_later") == "not today"
-    assert "output schema: result: " in await peer.failure("lie")
+    assert "output schema: " in await peer.failure("lie")
     assert await peer.failure("hang") == "Tool 'hang' timed out after 2.5 s"
     assert (
         await peer.failure("add", a=1) == "Invalid arguments for tool 'add': "

@@ -12,6 +12,7 @@ from erlmcp_py.protocol.completion import CompleteResult, Completion
 from erlmcp_py.protocol.content import BlobResourceContents, TextResourceContents
 from erlmcp_py.protocol.prompts import GetPromptResult
 from erlmcp_py.protocol.resources import ReadResourceResult
+from erlmcp_py.protocol.shape import CacheHint
 from erlmcp_py.server import (
     AudioContent,
     CallToolResult,
@@ -76,7 +77,7 @@ CONTENTS = TextResourceContents(uri="x:a", text="hi")
     ],
 )
 def test_tool_results_without_a_schema(value: Any, content: Any, structured: Any) -> None:
-    assert tool_result(value, None) == CallToolResult(
+    assert tool_result(value, None, "modern") == CallToolResult(
         content=content, structured_content=structured
     )
 
@@ -84,44 +85,46 @@ def test_tool_results_without_a_schema(value: Any, content: Any, structured: Any
 @pytest.mark.parametrize(
     ("hint", "value", "text", "structured"),
     [
-        (int, 3, "3", {"result": 3}),
-        (list[Point], [Point(1)], '[{"x":1}]', {"result": [{"x": 1}]}),
-        (str | None, "a", "a", {"result": "a"}),
-        (str | None, None, "null", {"result": None}),
+        (int, 3, "3", 3),
+        (list[Point], [Point(1)], '[{"x":1}]', [{"x": 1}]),
+        (str | None, "a", "a", "a"),
+        (str | None, None, "null", None),
         (Pair, Pair(1, "b"), '{"left":1,"right":"b"}', {"left": 1, "right": "b"}),
         (dict[str, int], {"a": 1}, '{"a":1}', {"a": 1}),
     ],
 )
 def test_tool_results_with_a_schema(hint: Any, value: Any, text: str, structured: Any) -> None:
-    assert tool_result(value, output(hint)) == CallToolResult(
-        content=[TextContent(text)], structured_content=structured
-    )
+    modern = tool_result(value, output(hint), "modern")
+    assert modern == CallToolResult([TextContent(text)], structured_content=structured)
+    legacy = tool_result(value, output(hint), "legacy")
+    wrapped = structured if type(structured) is dict else {"result": structured}
+    assert legacy == CallToolResult([TextContent(text)], structured_content=wrapped)
 
 
 def test_a_result_that_breaks_its_schema() -> None:
     with pytest.raises(BadResult, match=r"output schema: left: .*integer"):
-        tool_result(Pair("no", "b"), output(Pair))  # type: ignore[arg-type]
-    with pytest.raises(BadResult, match="output schema: result: "):
-        tool_result(float("nan"), output(float))
+        tool_result(Pair("no", "b"), output(Pair), "modern")  # type: ignore[arg-type]
+    with pytest.raises(BadResult, match="output schema: "):
+        tool_result(float("nan"), output(float), "modern")
 
 
 def test_a_ready_result_is_the_result() -> None:
     result = CallToolResult(content=[TextContent("x")], is_error=True)
-    assert tool_result(result, output(int)) is result
+    assert tool_result(result, output(int), "modern") is result
     assert tool_failure("x") == result
 
 
 @pytest.mark.parametrize("value", [object(), {"a": object()}, [object()], float, b"bytes"])
 def test_results_without_a_json_form(value: Any) -> None:
     with pytest.raises(BadResult):
-        tool_result(value, None)
+        tool_result(value, None, "modern")
 
 
 def test_a_cycle_has_no_json_form() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
     with pytest.raises(BadResult):
-        tool_result(cycle, None)
+        tool_result(cycle, None, "modern")
 
 
 def test_media() -> None:
@@ -141,9 +144,9 @@ def test_media() -> None:
     ],
 )
 def test_text_resources(value: Any, declared: str | None, mime_type: str, body: str) -> None:
-    assert resource_result(value, "x:a", declared) == ReadResourceResult(
-        contents=[TextResourceContents(uri="x:a", mime_type=mime_type, text=body)]
-    )
+    assert resource_result(value, "x:a", declared).contents == [
+        TextResourceContents(uri="x:a", mime_type=mime_type, text=body)
+    ]
 
 
 def test_binary_and_several_contents() -> None:
@@ -151,7 +154,10 @@ def test_binary_and_several_contents() -> None:
     assert resource_result(b"hi", "x:a", None).contents == [blob]
     assert resource_result([b"hi", CONTENTS], "x:a", None).contents == [blob, CONTENTS]
     ready = ReadResourceResult(contents=[CONTENTS], ttl_ms=5)
-    assert resource_result(ready, "x:a", None) is ready
+    hint = CacheHint(60_000, "public")
+    assert resource_result(ready, "x:a", None, hint) == ReadResourceResult(
+        contents=[CONTENTS], ttl_ms=5, cache_scope="public"
+    )
 
 
 def test_a_resource_cannot_be_nothing() -> None:
@@ -212,4 +218,4 @@ def test_hints_of_content(hint: Any, expected: bool) -> None:
 
 
 def test_everything_here_encodes() -> None:
-    assert msgspec.json.encode(tool_result(PNG, None))
+    assert msgspec.json.encode(tool_result(PNG, None, "modern"))

@@ -383,7 +383,7 @@ class TestOutput:
     def test_an_object_is_the_root(self) -> None:
         output = returning(Point)
         assert output is not None
-        assert (output.schema, output.wrapped) == (POINT, False)
+        assert (output.schema, output.legacy_schema, output.wrapped) == (POINT, POINT, False)
 
     def test_a_recursive_object_keeps_its_definition(self) -> None:
         output = returning(Tree)
@@ -393,12 +393,14 @@ class TestOutput:
         assert output.errors({"value": 1, "children": [{"value": 2}]}) is None
 
     @pytest.mark.parametrize("hint", [int, list[Point], Point | None, Color, Literal[1, 2]])
-    def test_other_values_are_wrapped(self, hint: Any) -> None:
+    def test_other_values_are_wrapped_for_legacy_clients(self, hint: Any) -> None:
         output = returning(hint)
         assert output is not None
         assert output.wrapped
-        assert output.schema["type"] == "object"
-        assert output.schema["required"] == ["result"]
+        assert output.schema.get("type") != "object"
+        assert output.legacy_schema is not None
+        assert output.legacy_schema["type"] == "object"
+        assert output.legacy_schema["required"] == ["result"]
 
     def test_a_hint_without_a_schema(self) -> None:
         with pytest.raises(TypeError, match="the return hint"):
@@ -407,7 +409,7 @@ class TestOutput:
     def test_nan_is_no_json(self) -> None:
         output = returning(float)
         assert output is not None
-        assert output.errors({"result": math.nan}) is not None
+        assert output.errors(math.nan) is not None
 
 
 @pytest.mark.parametrize(

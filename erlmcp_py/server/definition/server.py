@@ -20,37 +20,43 @@ Everything that can be wrong with a definition is an error when the module is im
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from erlmcp_py.protocol.completion import (
-    CompleteParams,
-    PromptReference,
-)
-from erlmcp_py.protocol.headers import MirroredParameter, mirrored_parameters
+from erlmcp_py.protocol.completion import CompleteParams, PromptReference
+from erlmcp_py.protocol.content import Annotations
 from erlmcp_py.protocol.lifecycle import (
     Implementation,
     ListChanged,
     ResourcesCapability,
     ServerCapabilities,
 )
-from erlmcp_py.protocol.prompts import Prompt, PromptArgument
-from erlmcp_py.protocol.resources import Resource, ResourceTemplate
-from erlmcp_py.protocol.tools import Tool, ToolAnnotations
+from erlmcp_py.protocol.shape import NOT_CACHED, CacheHint
+from erlmcp_py.protocol.tools import ToolAnnotations
+from erlmcp_py.protocol.wire import Json
+from erlmcp_py.server.caching import CacheHints, hints_of
 from erlmcp_py.server.changes import Changes
-from erlmcp_py.server.results import is_content_hint
-from erlmcp_py.server.schema import (
-    Arguments,
-    Output,
-    TextArguments,
-    arguments_of,
-    output_of,
-    text_arguments_of,
+from erlmcp_py.server.definition.checks import (
+    Icons,
+    checked_icons,
+    checked_name,
+    function_name,
+    listed,
+    refuse_bare,
+    refuse_duplicate,
 )
-from erlmcp_py.server.signature import Handler, Isolation, read_handler
-from erlmcp_py.server.uri import UriTemplate, check_uri, compile_template, is_template
+from erlmcp_py.server.definition.entries import (
+    CompletionDef,
+    PromptDef,
+    ResourceDef,
+    TemplateDef,
+    ToolDef,
+)
+from erlmcp_py.server.definition.prompts import check_completion, define_prompt
+from erlmcp_py.server.definition.resources import define_resource
+from erlmcp_py.server.definition.tools import define_tool
+from erlmcp_py.server.signature import Isolation, read_handler
+from erlmcp_py.server.uri import is_template
 from erlmcp_py.subscriptions import Change
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,65 +65,14 @@ T = TypeVar("T")
 DEFAULT_TIMEOUT = 30.0
 """Seconds a handler may take unless it says otherwise."""
 
-_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class ToolDef:
-    """A tool and how to call it."""
-
-    tool: Tool
-    handler: Handler
-    arguments: Arguments
-    output: Output | None
-    mirrored: tuple[MirroredParameter, ...] = ()
-    """The arguments that a modern client repeats in headers."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceDef:
-    """A resource with a fixed URI."""
-
-    resource: Resource
-    handler: Handler
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateDef:
-    """A family of resources; the variables of the URI are the handler's arguments."""
-
-    template: ResourceTemplate
-    pattern: UriTemplate
-    handler: Handler
-    arguments: TextArguments
-
-
-@dataclass(frozen=True, slots=True)
-class PromptDef:
-    """A prompt; its arguments are strings on the wire."""
-
-    prompt: Prompt
-    handler: Handler
-    arguments: TextArguments
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionDef:
-    """Proposals for one argument of a prompt or one variable of a template.
-
-    The handler takes what has been typed and, if it wants, the other arguments given so far.
-    """
-
-    ref: str
-    argument: str
-    handler: Handler
-
 
 class Server:
     """The definition of an MCP server.
 
-    name, version: what clients are told; title: for people; instructions: how to use the server,
-    for the model. page_size: most items in one answer of a list method.
+    name, version: what clients are told; title, description, website_url, icons: for people;
+    instructions: how to use the server, for the model. page_size: most items in one answer of a
+    list method. cache: how long clients may keep lists and contents, for all of them or by method;
+    not at all unless given.
     """
 
     def __init__(
@@ -126,15 +81,27 @@ class Server:
         *,
         version: str,
         title: str | None = None,
+        description: str | None = None,
+        website_url: str | None = None,
+        icons: Icons | None = None,
         instructions: str | None = None,
         page_size: int = 1000,
+        cache: CacheHints = NOT_CACHED,
     ) -> None:
         _require_text("name", name)
         _require_text("version", version)
         _require_page_size(page_size)
-        self.info = Implementation(name=name, version=version, title=title)
+        self.info = Implementation(
+            name=name,
+            version=version,
+            title=title,
+            description=description,
+            website_url=website_url,
+            icons=checked_icons(icons, "Server"),
+        )
         self.instructions = instructions
         self.page_size = page_size
+        self.cache = hints_of(cache)
         self.tools: dict[str, ToolDef] = {}
         self.resources: dict[str, ResourceDef] = {}
         self.templates: dict[str, TemplateDef] = {}
@@ -170,9 +137,13 @@ class Server:
         *,
         title: str | None = None,
         description: str | None = None,
+        input_schema: Json | None = None,
+        output_schema: Json | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         isolation: Isolation = "inline",
         annotations: ToolAnnotations | None = None,
+        icons: Icons | None = None,
+        meta: Json | None = None,
     ) -> Callable[[F], F]:
         """Make the decorated function a tool, named after it unless `name` is given.
 
@@ -180,25 +151,31 @@ class Server:
         return hint. A plain function runs in the server process and must be quick; one that blocks
         says `isolation="thread"`; one that waits is `async`. `timeout` in seconds applies to the
         last two. TypeError or ValueError if the definition cannot work.
+
+        input_schema, output_schema: JSON Schemas (2020-12) in the place of those made of the hints;
+        they are kept as they are. The function takes the properties of the input schema as
+        parameters, or what it does not name as ``**arguments: Any``.
         """
-        _refuse_bare("tool", name)
+        refuse_bare("tool", name)
 
         def define(function: F) -> F:
-            handler = read_handler(function, timeout=timeout, isolation=isolation)
-            key = _name(name, handler, "tool")
-            _refuse_duplicate(self.tools, key, f"tool {key!r}", handler)
-            arguments = arguments_of(handler)
-            output = None if is_content_hint(handler.returns) else output_of(handler)
-            tool = Tool(
-                name=key,
-                input_schema=arguments.schema,
-                title=title,
-                description=description or handler.description or None,
-                output_schema=output.schema if output else None,
-                annotations=annotations,
+            handler = read_handler(
+                function, timeout=timeout, isolation=isolation, others=input_schema is not None
             )
-            definition = ToolDef(
-                tool, handler, arguments, output, _mirrored(arguments.schema, handler)
+            key = checked_name(
+                function_name(handler) if name is None else name, handler.where, "tool"
+            )
+            refuse_duplicate(self.tools, key, f"tool {key!r}", handler.where)
+            definition = define_tool(
+                handler,
+                key,
+                title=title,
+                description=description,
+                input_schema=input_schema,
+                output_schema=output_schema,
+                annotations=annotations,
+                icons=icons,
+                meta=meta,
             )
             self.tools = {**self.tools, key: definition}
             self.changes.announce(Change("tools"))
@@ -214,13 +191,19 @@ class Server:
         title: str | None = None,
         description: str | None = None,
         mime_type: str | None = None,
+        size: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         isolation: Isolation = "inline",
+        annotations: Annotations | None = None,
+        icons: Icons | None = None,
+        meta: Json | None = None,
+        cache: CacheHint | None = None,
     ) -> Callable[[F], F]:
         """Make the decorated function the source of the resource at `uri`.
 
         A URI with variables, `weather://{city}/current`, is a template; each variable is then a
-        parameter of the function, converted to its hint.
+        parameter of the function, converted to its hint. size: in bytes, if it is known. cache: how
+        long clients may keep the contents; as the server says unless given.
         """
         if not isinstance(uri, str):
             raise TypeError("write @server.resource('scheme://...'): the URI is required")
@@ -228,28 +211,24 @@ class Server:
         def define(function: F) -> F:
             handler = read_handler(function, timeout=timeout, isolation=isolation)
             known: dict[str, Any] = self.templates if is_template(uri) else self.resources
-            _refuse_duplicate(known, uri, f"resource {uri!r}", handler)
-            label = name or _function_name(handler)
-            text = description or handler.description or None
-            if is_template(uri):
-                template = ResourceTemplate(
-                    uri_template=uri,
-                    name=label,
-                    title=title,
-                    description=text,
-                    mime_type=mime_type,
-                )
-                pattern = _compiled(uri, handler)
-                arguments = text_arguments_of(handler)
-                _check_variables(pattern, arguments, handler)
-                definition = TemplateDef(template, pattern, handler, arguments)
+            refuse_duplicate(known, uri, f"resource {uri!r}", handler.where)
+            definition = define_resource(
+                handler,
+                uri,
+                name=name or function_name(handler),
+                title=title,
+                description=description,
+                mime_type=mime_type,
+                size=size,
+                annotations=annotations,
+                icons=icons,
+                meta=meta,
+                cache=cache,
+            )
+            if isinstance(definition, TemplateDef):
                 self.templates = {**self.templates, uri: definition}
             else:
-                _checked_uri(uri, handler)
-                resource = Resource(
-                    uri=uri, name=label, title=title, description=text, mime_type=mime_type
-                )
-                self.resources = {**self.resources, uri: ResourceDef(resource, handler)}
+                self.resources = {**self.resources, uri: definition}
             self.changes.announce(Change("resources"))
             return function
 
@@ -263,30 +242,22 @@ class Server:
         description: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         isolation: Isolation = "inline",
+        icons: Icons | None = None,
+        meta: Json | None = None,
     ) -> Callable[[F], F]:
         """Make the decorated function a prompt; its parameters are the prompt's arguments."""
-        _refuse_bare("prompt", name)
+        refuse_bare("prompt", name)
 
         def define(function: F) -> F:
             handler = read_handler(function, timeout=timeout, isolation=isolation)
-            key = _name(name, handler, "prompt")
-            _refuse_duplicate(self.prompts, key, f"prompt {key!r}", handler)
-            arguments = text_arguments_of(handler)
-            prompt = Prompt(
-                name=key,
-                title=title,
-                description=description or handler.description or None,
-                arguments=[
-                    PromptArgument(
-                        name=parameter.name,
-                        description=parameter.description or None,
-                        required=parameter.required,
-                    )
-                    for parameter in handler.parameters
-                ]
-                or None,
+            key = checked_name(
+                function_name(handler) if name is None else name, handler.where, "prompt"
             )
-            self.prompts = {**self.prompts, key: PromptDef(prompt, handler, arguments)}
+            refuse_duplicate(self.prompts, key, f"prompt {key!r}", handler.where)
+            definition = define_prompt(
+                handler, key, title=title, description=description, icons=icons, meta=meta
+            )
+            self.prompts = {**self.prompts, key: definition}
             self.changes.announce(Change("prompts"))
             return function
 
@@ -309,22 +280,21 @@ class Server:
 
         def define(function: F) -> F:
             handler = read_handler(function, timeout=timeout, isolation=isolation)
+            where = handler.where
             names = self._arguments_of(ref)
             if names is None:
                 raise ValueError(
-                    f"{handler.where}: completion for {ref!r}: no prompt or resource template of "
+                    f"{where}: completion for {ref!r}: no prompt or resource template of "
                     "that name is defined above it"
                 )
             if argument not in names:
                 raise ValueError(
-                    f"{handler.where}: completion: {ref!r} has no argument {argument!r}; "
-                    f"it has {', '.join(names) or 'none'}"
+                    f"{where}: completion: {ref!r} has no argument {argument!r}; "
+                    f"it has {listed(names)}"
                 )
-            _check_completion(handler)
+            check_completion(handler)
             key = (ref, argument)
-            _refuse_duplicate(
-                self.completions, key, f"completion of {argument!r} in {ref!r}", handler
-            )
+            refuse_duplicate(self.completions, key, f"completion of {argument!r} in {ref!r}", where)
             self.completions = {**self.completions, key: CompletionDef(ref, argument, handler)}
             return function
 
@@ -395,82 +365,7 @@ def _require_page_size(size: object) -> None:
         raise ValueError(f"Server: page_size must be an integer above 0, not {size!r}")
 
 
-def _name(name: str | None, handler: Handler, what: str) -> str:
-    key = _function_name(handler) if name is None else name
-    if not _NAME.fullmatch(key):
-        raise ValueError(
-            f"{handler.where}: {what} name {key!r}: use 1 to 64 of the characters A-Z a-z 0-9 _ . / -"
-        )
-    return key
-
-
-def _function_name(handler: Handler) -> str:
-    function = handler.function
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _mirrored(schema: dict[str, Any], handler: Handler) -> tuple[MirroredParameter, ...]:
-    try:
-        return mirrored_parameters(schema)
-    except ValueError as error:
-        raise ValueError(f"{handler.where}: {error}") from None
-
-
 def _without(known: dict[str, T], key: str, what: str) -> dict[str, T]:
     if key not in known:
         raise KeyError(f"there is no {what} {key!r}")
     return {other: definition for other, definition in known.items() if other != key}
-
-
-def _refuse_bare(decorator: str, name: object) -> None:
-    if name is not None and not isinstance(name, str):
-        raise TypeError(f"write @server.{decorator}() with parentheses")
-
-
-def _refuse_duplicate(known: dict[Any, Any], key: Any, what: str, handler: Handler) -> None:
-    if key in known:
-        raise ValueError(
-            f"{handler.where}: {what} is already defined at {known[key].handler.where}"
-        )
-
-
-def _compiled(uri: str, handler: Handler) -> UriTemplate:
-    try:
-        return compile_template(uri)
-    except ValueError as error:
-        raise ValueError(f"{handler.where}: {error}") from None
-
-
-def _checked_uri(uri: str, handler: Handler) -> None:
-    try:
-        check_uri(uri)
-    except ValueError as error:
-        raise ValueError(f"{handler.where}: {error}") from None
-    if handler.parameters:
-        names = ", ".join(parameter.name for parameter in handler.parameters)
-        raise TypeError(
-            f"{handler.where}: the resource {uri!r} has no variables, but its handler takes {names}"
-        )
-
-
-def _check_variables(pattern: UriTemplate, arguments: TextArguments, handler: Handler) -> None:
-    unknown = [name for name in pattern.variables if name not in arguments.names]
-    missing = [name for name in arguments.names if name not in pattern.variables]
-    if unknown:
-        raise TypeError(
-            f"{handler.where}: {pattern.text!r}: the handler has no parameter {unknown[0]!r}"
-        )
-    if missing and missing[0] in arguments.required:
-        raise TypeError(
-            f"{handler.where}: parameter {missing[0]!r} is no variable of {pattern.text!r}"
-        )
-
-
-def _check_completion(handler: Handler) -> None:
-    hints = [parameter.hint for parameter in handler.parameters]
-    if hints not in ([str], [str, dict[str, str]]):
-        given = ", ".join(f"{parameter.name}: {parameter.hint}" for parameter in handler.parameters)
-        raise TypeError(
-            f"{handler.where}: a completion takes (value: str) or "
-            f"(value: str, arguments: dict[str, str]), not ({given})"
-        )

@@ -1,0 +1,20 @@
+"""`Server`: what an MCP server offers, declared with decorators."""
+
+from erlmcp_py.server.definition.entries import (
+    CompletionDef,
+    PromptDef,
+    ResourceDef,
+    TemplateDef,
+    ToolDef,
+)
+from erlmcp_py.server.definition.server import DEFAULT_TIMEOUT, Server
+
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "CompletionDef",
+    "PromptDef",
+    "ResourceDef",
+    "Server",
+    "TemplateDef",
+    "ToolDef",
+]
