@@ -7,6 +7,7 @@
     │   ├── registry              names servers, transports, bindings
     │   ├── subscriptions         who wants to be told of changes
     │   ├── sessions_sup          a process per session of the older revisions
+    │   ├── tasks_sup             a process per tool call that has become a task
     │   ├── servers (one_for_one) a process per MCP server
     │   └── transports (one_for_one)
     │       ├── http              listener and connections
@@ -27,7 +28,7 @@ WHY `servers` names its children, where OTP would use simple_one_for_one: an ope
 restarted.
 
 Every child spec is made once, before the tree: what outlives a crash (sockets, the stdio channel,
-the session store) lies in the specs' arguments, and survives restarts at every level.
+the session store, the book of tasks) lies in the specs' arguments, and survives restarts at every level.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ from erlmcp_py.ops.probes import ROUTES
 from erlmcp_py.server import Server
 from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.process import ServerProcess
+from erlmcp_py.server.tasks.book import TaskBook
+from erlmcp_py.server.tasks.store import TaskStore
+from erlmcp_py.server.tasks.supervisor import SUPERVISOR as TASKS
+from erlmcp_py.server.tasks.supervisor import TasksSupervisor
 from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
 from supervisors import ChildSpec, Pid, Supervisor, SupFlags, exit_signal
 
@@ -85,13 +90,15 @@ class Parts:
 
     servers: by name, the default one first. console: the console's child, if there is one.
     on_stdio: told the pid of every process that serves standard input. channel: a client that
-    stands in for the one on standard input and output.
+    stands in for the one on standard input and output. task_store: where tasks are kept, None: in
+    memory.
     """
 
     servers: Mapping[str, Server]
     console: ChildSpec | None
     on_stdio: Callable[[Pid], object]
     channel: Channel | None = None
+    task_store: TaskStore | None = None
 
 
 def child_specs(config: Config, parts: Parts) -> Specs:
@@ -114,8 +121,9 @@ def _core(config: Config, parts: Parts) -> Specs:
     )
     sealer = StateSealer()
     mailbox = config.mailboxes.server
+    tasks = TaskBook(parts.task_store)
     servers = tuple(
-        server_spec(name, server, sealer, mailbox) for name, server in parts.servers.items()
+        server_spec(name, server, sealer, mailbox, tasks) for name, server in parts.servers.items()
     )
     return (
         registry.Registry.child_spec(id=registry.NAME, name=registry.NAME),
@@ -123,6 +131,7 @@ def _core(config: Config, parts: Parts) -> Specs:
         SessionsSupervisor.child_spec(
             SessionStore(), limits, id="sessions_sup", name="sessions_sup"
         ),
+        TasksSupervisor.child_spec(tasks, id=TASKS, name=TASKS),
         Children.child_spec(10, servers, id=SERVERS, name=SERVERS),
         Children.child_spec(10, _transports(config, parts), id=TRANSPORTS, name=TRANSPORTS),
     )
@@ -172,20 +181,28 @@ def _stdio(config: Config, parts: Parts) -> ChildSpec:
 
 
 def server_spec(
-    name: str, server: Server, sealer: StateSealer | None = None, mailbox: int = 10_000
+    name: str,
+    server: Server,
+    sealer: StateSealer | None = None,
+    mailbox: int = 10_000,
+    tasks: TaskBook | None = None,
 ) -> ChildSpec:
     """An MCP server as a child of `servers`; also for `start_child`, while the node runs.
 
     sealer: seals what its clients carry between the rounds of a request; kept over its restarts.
-    mailbox: messages that may wait at it.
+    mailbox: messages that may wait at it. tasks: the book of the node's tasks; None: it has none.
     """
-    start = (start_server, (name, server, sealer or StateSealer(), mailbox))
+    start = (start_server, (name, server, sealer or StateSealer(), mailbox, tasks))
     return ChildSpec(name, start, modules=(server.info.name,))
 
 
-async def start_server(name: str, server: Server, sealer: StateSealer, mailbox: int) -> Pid:
+async def start_server(
+    name: str, server: Server, sealer: StateSealer, mailbox: int, tasks: TaskBook | None
+) -> Pid:
     """Start the process of a server, named `server_NAME`, and register it."""
-    pid = await ServerProcess.start_link(server, name, sealer, mailbox, name=f"server_{name}")
+    pid = await ServerProcess.start_link(
+        server, name, sealer, mailbox, tasks, name=f"server_{name}"
+    )
     try:
         await registry.register_server(name, pid, server)
     except BaseException:

@@ -24,6 +24,7 @@ from erlmcp_py.server.errors import CallEnded, ResourceNotFound, ToolError
 from erlmcp_py.server.interaction.asking import Elicit, ElicitUrl, Roots, Sample, Sampled
 from erlmcp_py.server.interaction.question import Refused
 from erlmcp_py.server.results import audio, image
+from erlmcp_py.server.tasks.policy import TaskPolicy
 
 __all__ = [
     "Annotations",
@@ -47,6 +48,7 @@ __all__ = [
     "Sample",
     "Sampled",
     "Server",
+    "TaskPolicy",
     "TextContent",
     "TextResourceContents",
     "ToolAnnotations",

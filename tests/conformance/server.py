@@ -22,6 +22,7 @@ from erlmcp_py.server import (
     Roots,
     Sample,
     Server,
+    TaskPolicy,
     TextContent,
     TextResourceContents,
     ToolError,
@@ -389,6 +390,71 @@ def test_trigger_prompt_change() -> str:
     server.prompt()(test_passing_prompt)
     server.remove_prompt("test_passing_prompt")
     return "The list of prompts has changed, twice."
+
+
+# --- tools: tasks ---------------------------------------------------------------------------
+
+
+class Deletion(msgspec.Struct):
+    """Do you want to delete the file?"""
+
+    confirm: bool
+
+
+class OtherName(msgspec.Struct):
+    """And what is the other's name?"""
+
+    name: str
+
+
+@server.tool()
+def greet(name: str) -> str:
+    """Say hello; never as a task."""
+    return f"Hello, {name}!"
+
+
+@server.tool(task="optional", timeout=120)
+async def slow_compute(ctx: Context, seconds: float, label: str = "") -> str:
+    """Take a while."""
+    ctx.status(f"computing {label}".strip())
+    await trio.sleep(seconds)
+    return f"Computed for {seconds:g} s. {label}".strip()
+
+
+@server.tool(task="required")
+async def failing_job() -> str:
+    """Work for a moment, and fail."""
+    await trio.sleep(1)
+    raise ToolError("This job fails on purpose.")
+
+
+@server.tool(task="required")
+async def protocol_error_job() -> str:
+    """Crash."""
+    await trio.sleep(PAUSE)
+    raise RuntimeError("This job crashes on purpose.")
+
+
+@server.tool(task="optional")
+async def confirm_delete(ctx: Context, filename: str) -> str:
+    """Delete a file, if that is really meant."""
+    agreed = (await ctx.elicit(Deletion, f"Delete {filename}?")).confirm
+    return f"Deleted {filename}." if agreed else f"Kept {filename}."
+
+
+@server.tool(task="optional")
+async def multi_input(ctx: Context) -> str:
+    """Ask two things at once."""
+    names = await ctx.ask(first=Elicit(UserName), second=Elicit(OtherName))
+    return f"Hello, {names['first'].name} and {names['second'].name}!"
+
+
+@server.tool(task=TaskPolicy("required", asks_first=True))
+async def test_tool_with_task(ctx: Context) -> str:
+    """Ask first, then go on as a task."""
+    name = (await ctx.elicit(UserName, key="user_name")).name
+    await ctx.begin_task()
+    return f"Hello, {name}!"
 
 
 # --- tools: schemas and headers -------------------------------------------------------------

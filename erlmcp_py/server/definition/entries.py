@@ -11,6 +11,7 @@ from erlmcp_py.protocol.shape import CacheHint
 from erlmcp_py.protocol.tools import Tool
 from erlmcp_py.server.schema import Arguments, Output, TextArguments
 from erlmcp_py.server.signature import Handler
+from erlmcp_py.server.tasks.policy import TaskPolicy
 from erlmcp_py.server.uri import UriTemplate
 
 
@@ -26,6 +27,8 @@ class ToolDef:
     output: Output | None
     mirrored: tuple[MirroredParameter, ...] = ()
     """The arguments that a modern client repeats in headers."""
+    task: TaskPolicy | None = None
+    """How it runs as a task; None: never."""
 
 
 @dataclass(frozen=True, slots=True)

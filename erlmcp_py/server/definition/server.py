@@ -56,6 +56,7 @@ from erlmcp_py.server.definition.prompts import check_completion, define_prompt
 from erlmcp_py.server.definition.resources import define_resource
 from erlmcp_py.server.definition.tools import define_tool
 from erlmcp_py.server.signature import Isolation, read_handler
+from erlmcp_py.server.tasks.policy import TaskPolicy, TaskSupport
 from erlmcp_py.server.uri import is_template
 from erlmcp_py.subscriptions import Change
 
@@ -144,6 +145,7 @@ class Server:
         annotations: ToolAnnotations | None = None,
         icons: Icons | None = None,
         meta: Json | None = None,
+        task: TaskSupport | TaskPolicy | None = None,
     ) -> Callable[[F], F]:
         """Make the decorated function a tool, named after it unless `name` is given.
 
@@ -155,6 +157,9 @@ class Server:
         input_schema, output_schema: JSON Schemas (2020-12) in the place of those made of the hints;
         they are kept as they are. The function takes the properties of the input schema as
         parameters, or what it does not name as ``**arguments: Any``.
+
+        task: "optional", a call runs as a task where the client can have that, or "required", it does
+        or is refused; `TaskPolicy` says more. A task has its ttl instead of the timeout.
         """
         refuse_bare("tool", name)
 
@@ -176,6 +181,7 @@ class Server:
                 annotations=annotations,
                 icons=icons,
                 meta=meta,
+                task=task,
             )
             self.tools = {**self.tools, key: definition}
             self.changes.announce(Change("tools"))

@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 
 from erlmcp_py.protocol.headers import MirroredParameter, mirrored_parameters
-from erlmcp_py.protocol.tools import Tool, ToolAnnotations
+from erlmcp_py.protocol.tools import Tool, ToolAnnotations, ToolExecution
 from erlmcp_py.protocol.wire import Json
 from erlmcp_py.server.definition.checks import Icons, checked_icons, checked_meta
 from erlmcp_py.server.definition.entries import ToolDef
 from erlmcp_py.server.results import is_content_hint
 from erlmcp_py.server.schema import Output, arguments_of, output_of
 from erlmcp_py.server.signature import Handler
+from erlmcp_py.server.tasks.policy import TaskPolicy, TaskSupport, checked_policy
 from erlmcp_py.server.verbatim import given_arguments, given_output
 
 
@@ -28,6 +29,7 @@ def define_tool(
     annotations: ToolAnnotations | None,
     icons: Icons | None,
     meta: Json | None,
+    task: TaskSupport | TaskPolicy | None = None,
 ) -> ToolDef:
     """The entry of a tool; see `Server.tool`."""
     where = handler.where
@@ -38,6 +40,7 @@ def define_tool(
     else:
         arguments = given_arguments(input_schema, handler)
     output = _output(output_schema, handler)
+    policy = checked_policy(task, handler)
     tool = Tool(
         name=name,
         input_schema=arguments.schema,
@@ -47,11 +50,14 @@ def define_tool(
         annotations=annotations,
         icons=checked_icons(icons, where),
         meta=checked_meta(meta, where),
+        execution=None if policy is None else ToolExecution(policy.support),
     )
     legacy = tool
     if output is not None and output.legacy_schema is not output.schema:
         legacy = msgspec.structs.replace(tool, output_schema=output.legacy_schema)
-    return ToolDef(tool, legacy, handler, arguments, output, _mirrored(arguments.schema, where))
+    return ToolDef(
+        tool, legacy, handler, arguments, output, _mirrored(arguments.schema, where), policy
+    )
 
 
 def _output(schema: Json | None, handler: Handler) -> Output | None:

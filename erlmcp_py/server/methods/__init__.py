@@ -18,11 +18,11 @@ from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call
 from erlmcp_py.server.host import Host
-from erlmcp_py.server.methods import completion, lifecycle, prompts, resources, tools
+from erlmcp_py.server.methods import completion, lifecycle, prompts, resources, tasks, tools
 from erlmcp_py.server.methods.table import Method, Methods
 from erlmcp_py.server.scope import Scope
 
-_ROOMS: Final = (lifecycle, tools, resources, prompts, completion)
+_ROOMS: Final = (lifecycle, tools, resources, prompts, completion, tasks)
 
 
 def _merged(era: Era) -> Mapping[str, Method]:

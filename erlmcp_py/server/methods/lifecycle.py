@@ -14,6 +14,7 @@ from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.table import Methods
+from erlmcp_py.server.offer import capabilities_of
 from erlmcp_py.server.scope import Scope
 
 
@@ -21,7 +22,7 @@ def _initialize(host: Host, request: Request, _scope: Scope) -> Result:
     params = params_as(request, InitializeParams)
     return InitializeResult(
         protocol_version=negotiate_legacy(params.protocol_version),
-        capabilities=host.server.capabilities(),
+        capabilities=capabilities_of(host, "legacy"),
         server_info=host.server.info,
         instructions=host.server.instructions,
     )
@@ -30,7 +31,7 @@ def _initialize(host: Host, request: Request, _scope: Scope) -> Result:
 def _discover(host: Host, _request: Request, _scope: Scope) -> Result:
     discovered = DiscoverResult(
         supported_versions=list(SUPPORTED),
-        capabilities=host.server.capabilities(),
+        capabilities=capabilities_of(host, "modern"),
         instructions=host.server.instructions,
     )
     return with_hint(discovered, host.server.cache["server/discover"])

@@ -18,6 +18,7 @@ from erlmcp_py.server.pagination import page
 from erlmcp_py.server.results import tool_result
 from erlmcp_py.server.schema import InvalidArguments
 from erlmcp_py.server.scope import Scope
+from erlmcp_py.server.tasks.wishes import task_wish
 
 
 class _CallToolParams(msgspec.Struct, frozen=True, gc=False):
@@ -25,6 +26,7 @@ class _CallToolParams(msgspec.Struct, frozen=True, gc=False):
 
     name: str
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    task: msgspec.Raw = msgspec.Raw()
 
 
 def _tools_list(host: Host, request: Request, scope: Scope) -> Result:
@@ -44,12 +46,13 @@ def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
         raise McpError(INVALID_PARAMS, f"Unknown tool: {params.name!r}")
     if definition.mirrored and scope.header is not None:
         check_parameters(definition.mirrored, params.arguments, scope.header)
+    wish = task_wish(host, scope, definition, params.task)
     try:
         keywords = definition.arguments.parse(params.arguments)
     except InvalidArguments as problem:
         raise ToolRefused(params.name, str(problem)) from None
     output, era = definition.output, scope.era
-    return with_context(
+    call = with_context(
         host,
         request,
         scope,
@@ -59,8 +62,12 @@ def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
             definition.handler,
             keywords,
             lambda value: tool_result(value, output, era),
+            task=wish,
         ),
     )
+    if call.context is not None:
+        call.context.becomes_task = wish is not None
+    return call
 
 
 METHODS: Methods = in_both({"tools/list": _tools_list, "tools/call": _tools_call})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from erlmcp_py.server.signature import Handler
 
 TaskSupport = Literal["forbidden", "optional", "required"]
 
@@ -55,7 +58,12 @@ class TaskWish:
         return wished if limit is None else min(wished, limit)
 
 
-def read_policy(task: TaskSupport | TaskPolicy | None) -> TaskPolicy | None:
-    """The policy an author means; None for a tool that is never a task. ValueError as `TaskPolicy`."""
-    policy = task if isinstance(task, TaskPolicy) else TaskPolicy(task or "forbidden")
+def checked_policy(task: TaskSupport | TaskPolicy | None, handler: Handler) -> TaskPolicy | None:
+    """The policy an author means; None for a tool that is never a task. ValueError names the place."""
+    try:
+        policy = task if isinstance(task, TaskPolicy) else TaskPolicy(task or "forbidden")
+    except ValueError as error:
+        raise ValueError(f"{handler.where}: {error}") from None
+    if policy.asks_first and handler.mode != "async":
+        raise ValueError(f"{handler.where}: asks_first is for async handlers: to ask is to wait")
     return None if policy.support == "forbidden" else policy

@@ -152,13 +152,18 @@ def created(record: TaskRecord) -> Result:
 
 def detailed(record: TaskRecord) -> extension.DetailedTask:
     """All there is to know, for the extension."""
+    more: dict[str, Any] = {}
+    if record.status == "input_required":
+        more["input_requests"] = record.questions
+    elif record.status == "completed":
+        more["result"] = record.result
+    elif record.status == "failed":
+        more["error"] = record.error
     return extension.DetailedTask(
         **_common(record),
+        **more,
         ttl_ms=_ms(record.ttl),
         poll_interval_ms=_ms(record.poll_interval),
-        input_requests=record.questions if record.status == "input_required" else None,
-        result=record.result if record.status == "completed" else Raw(),
-        error=record.error,
     )
 
 

@@ -148,6 +148,7 @@ async def _request(
         client_info=view.client_info,
         client_capabilities=view.client_capabilities,
         log_level=view.log_level,
+        client=view.id,
         session=session,
         peer=session,
         send=outlet.ask,

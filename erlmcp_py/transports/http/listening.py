@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from erlmcp_py.protocol.errors import McpError
+from erlmcp_py.protocol.extensions.tasks import require as require_tasks
 from erlmcp_py.protocol.jsonrpc import (
     Response,
     encode,
@@ -59,6 +60,8 @@ async def listen(
     """Answer one `subscriptions/listen`: returns when the stream has ended."""
     try:
         params = params_as(request, SubscriptionsListenParams)
+        if params.notifications.task_ids is not None:
+            require_tasks(meta.client_capabilities)
     except McpError as error:
         write_message(connection, http, error_response(request.id, error), "modern")
         return

@@ -30,6 +30,7 @@ from erlmcp_py.protocol.errors import (
     method_not_found,
     resource_not_found,
 )
+from erlmcp_py.protocol.extensions.tasks import require as require_tasks
 from erlmcp_py.protocol.jsonrpc import (
     ErrorResponse,
     Message,
@@ -267,6 +268,8 @@ class _Service:
             case ("call_notify", outlet, notification):
                 if outlet.taken():
                     self.channel.write(encode(notification))
+            case ("$gen_cast", ("notify", notification)):
+                self.channel.write(encode(notification))
             case ("$gen_call", from_, Ask() as ask):
                 refused = self.asks.ask(ask, from_)
                 if refused is not None:
@@ -399,6 +402,7 @@ class _Service:
             version=shaken.version,
             key=key,
             notify=outlet,
+            client=self.options.name,
             peer=self.pid,
             send=outlet.ask,
             client_info=shaken.params.client_info,
@@ -415,6 +419,8 @@ class _Service:
                 text = f"{MAX_SUBSCRIPTIONS} subscriptions are open; cancel one first"
                 raise McpError(INVALID_REQUEST, text)
             wanted = params_as(request, SubscriptionsListenParams).notifications
+            if wanted.task_ids is not None:
+                require_tasks(scope.client_capabilities)
             self.listening.open(request.id, *await call(server, Honour(wanted)))
             return
         shaken = self.channel.handshake

@@ -14,6 +14,8 @@ from erlmcp_py import registry
 from erlmcp_py.registry import Registry
 from erlmcp_py.server import Context, Server
 from erlmcp_py.server.process import ServerProcess
+from erlmcp_py.server.tasks.book import TaskBook
+from erlmcp_py.server.tasks.supervisor import TasksSupervisor
 from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
 from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
 from erlmcp_py.subscriptions import Subscriptions
@@ -97,14 +99,15 @@ def make_server(probe: Probe) -> Server:
 class Servers(Supervisor):
     """One server process per name, as the node has them; each registers when it starts."""
 
-    def init(self, servers: dict[str, Server]) -> tuple[SupFlags, list[ChildSpec]]:
+    def init(self, servers: dict[str, Server], tasks: TaskBook) -> tuple[SupFlags, list[ChildSpec]]:
         return SupFlags("one_for_one", intensity=100, period=5), [
-            ChildSpec(name, (start_server, (server, name))) for name, server in servers.items()
+            ChildSpec(name, (start_server, (server, name, tasks)))
+            for name, server in servers.items()
         ]
 
 
-async def start_server(server: Server, name: str) -> Pid:
-    pid = await ServerProcess.start_link(server, name)
+async def start_server(server: Server, name: str, tasks: TaskBook) -> Pid:
+    pid = await ServerProcess.start_link(server, name, None, 10_000, tasks)
     await registry.register_server(name, pid, server)
     return pid
 
@@ -122,18 +125,21 @@ async def node(
     *transports: ChildSpec,
     limits: SessionLimits | None = None,
     strategy: str = "one_for_one",
+    tasks: TaskBook | None = None,
 ) -> AsyncIterator[list[Report]]:
     """Everything up; yields the reports that arrive.
 
     strategy: the real core is one_for_all, so that a killed registry restarts everything.
     """
+    book = tasks or TaskBook()
     specs = [
         Registry.child_spec(name="registry"),
         Subscriptions.child_spec(id=SUBSCRIPTIONS, name=SUBSCRIPTIONS),
         SessionsSupervisor.child_spec(
             SessionStore(), limits or SessionLimits(), name="sessions_sup"
         ),
-        Servers.child_spec(servers, name="servers"),
+        TasksSupervisor.child_spec(book, name="tasks_sup"),
+        Servers.child_spec(servers, book, name="servers"),
         *transports,
     ]
     async with Runtime() as runtime:
