@@ -59,7 +59,6 @@ from erlmcp_py.server.statistics import CallStatistics, ServerStatistics
 from erlmcp_py.server.tasks.beginning import begin_task
 from erlmcp_py.server.tasks.book import TaskBook
 from erlmcp_py.server.tasks.visible import honoured_tasks
-from erlmcp_py.subscriptions import Change, publish
 from supervisors import GenServer, Pid, TimerRef
 
 MAX_THREADS = 40
@@ -166,7 +165,7 @@ class ServerProcess(GenServer):
         supervisors.trap_exit(True)
         supervisors.limit_mailbox(mailbox, "refuse", exempt=_is_no_request)
         supervisors.set_label(f"server {name}")
-        server.changes.attach(supervisors.self())
+        server.changes.attach(supervisors.self(), name)
         host = Host(server, name, supervisors.self(), sealer or StateSealer(), tasks=tasks)
         return ("ok", ServerState(host, raw(server.info)))
 
@@ -197,7 +196,7 @@ class ServerProcess(GenServer):
         return ("noreply", state)
 
     def handle_info(self, message: Any, state: ServerState) -> tuple[Any, ...]:
-        """Outcomes, crashes and timeouts of calls that have a process; changes of the definition."""
+        """Outcomes, crashes and timeouts of calls that have a process."""
         if isinstance(message, _Outcome):
             if message.pid in state.running:
                 running = _end(state, message.pid)
@@ -208,8 +207,6 @@ class ServerProcess(GenServer):
                 running.counters.timeouts += 1
                 supervisors.exit(message.pid, "kill")
                 _reply(state, running, timed_out(running.call))
-        elif isinstance(message, Change):
-            publish(state.host.name, message)
         elif isinstance(message, Waits):
             if message.pid in state.running:
                 _stop_or_go_on(state.running[message.pid], message)
@@ -254,6 +251,8 @@ def _dispatch(state: ServerState, request: Request, scope: Scope, caller: Any) -
         counters.errors += 1
         return _answer(state, request, scope, tool_failure(str(refused)))
     if not isinstance(planned, Call):
+        if isinstance(planned, msgspec.Raw):
+            return Response(request.id, planned)
         return _answer(state, request, scope, planned)
     counters = statistics.of(planned.kind, planned.name)
     counters.calls += 1
