@@ -1,0 +1,81 @@
+// Version 2 of the official TypeScript SDK: a client of both eras.
+
+import { answers, emit, load, serve } from "./line.mjs";
+
+const { Client, StreamableHTTPClientTransport } = load("@modelcontextprotocol/client");
+const { StdioClientTransport } = load("@modelcontextprotocol/client/stdio");
+
+const CHANGES = [
+  "notifications/message",
+  "notifications/tools/list_changed",
+  "notifications/prompts/list_changed",
+  "notifications/resources/list_changed",
+  "notifications/resources/updated",
+  "notifications/elicitation/complete",
+];
+
+await serve(async (config) => {
+  const capabilities = config.answers
+    ? { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: true } }
+    : {};
+  const client = new Client(
+    { name: "typescript-2", version: "1" },
+    { capabilities, versionNegotiation: { mode: config.era === "modern" ? "auto" : "legacy" } },
+  );
+  if (config.answers) {
+    for (const method of ["elicitation/create", "sampling/createMessage", "roots/list"]) {
+      client.setRequestHandler(method, (request) => answers(method, request.params));
+    }
+  }
+  for (const method of CHANGES) {
+    client.setNotificationHandler(method, (notification) =>
+      emit({ event: "notification", method, params: notification.params }),
+    );
+  }
+  const transport = config.url
+    ? new StreamableHTTPClientTransport(new URL(config.url))
+    : new StdioClientTransport({
+        command: config.command[0],
+        args: config.command.slice(1),
+        cwd: config.cwd,
+        env: config.env,
+      });
+  await client.connect(transport);
+  let subscription;
+  return {
+    about: {
+      version: client.getNegotiatedProtocolVersion(),
+      server: client.getServerVersion(),
+      capabilities: client.getServerCapabilities(),
+      instructions: client.getInstructions(),
+    },
+    methods: {
+      ping: (_, options) => client.ping(options),
+      "server/discover": (_, options) => client.discover(options),
+      "tools/list": (params, options) => client.listTools(params, options),
+      "tools/call": (params, options) => client.callTool(params, options),
+      "resources/list": (params, options) => client.listResources(params, options),
+      "resources/templates/list": (params, options) => client.listResourceTemplates(params, options),
+      "resources/read": (params, options) => client.readResource(params, options),
+      "resources/subscribe": (params, options) => client.subscribeResource(params, options),
+      "resources/unsubscribe": (params, options) => client.unsubscribeResource(params, options),
+      "prompts/list": (params, options) => client.listPrompts(params, options),
+      "prompts/get": (params, options) => client.getPrompt(params, options),
+      "completion/complete": (params, options) => client.complete(params, options),
+      "logging/setLevel": (params, options) => client.setLoggingLevel(params.level, options),
+      listen: async (filter) => {
+        subscription = await client.listen(filter);
+        return subscription.honoredFilter;
+      },
+      unlisten: async () => {
+        await subscription.close();
+        return { ended: await subscription.closed };
+      },
+      delete: async () => {
+        await transport.terminateSession();
+        return {};
+      },
+    },
+    close: () => client.close(),
+  };
+});
