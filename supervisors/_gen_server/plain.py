@@ -126,10 +126,23 @@ class PlainServer(RestingServer, ServerHooks):
         return NO_REPLY
 
     def enter_request(self, request: Any, from_: From) -> None:
-        """As `enter_call`, for a request whose answer goes to a mailbox."""
-        value = self.enter_call(request, from_)
-        if value is not NO_REPLY:
-            reply(from_, value)
+        """As `enter_call`, for a request whose answer goes to a mailbox: before anything that
+        happened to the server meanwhile is told to anybody.
+        """
+        self.status = RUNNING
+        self.messages_in += 1
+        previous, cell.current = cell.current, self
+        try:
+            value = self.module.handle_call(request, from_, self.state)
+            self.conclude(outcome.read(value, is_call=True), request, from_)
+        except BaseException as error:
+            self._crash_in_call(error, request, from_)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            cell.current = previous
+            if self.status != EXITED:
+                self.settle()
 
     def catch_up(self) -> bool:
         """Handle what is queued, so that a caller may enter; False if it has to queue."""

@@ -1,0 +1,51 @@
+"""Direct dispatch (DESIGN 2.2) is invisible: with it and without it a program looks the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .dispatch import SERVERS, AsyncServer, Server, seen
+
+number = st.integers(0, SERVERS - 1)
+quiet = st.sampled_from(
+    ["note", "idle", "at once", "continue", "hibernate", "to myself", "sleep", "yield", "give up"]
+)
+deadly = st.sampled_from(
+    ["crash", "exit", "throw", "odd", "stop", "continue and stop", "sleep and crash"]
+)
+about_others = st.tuples(st.sampled_from(["pass", "request", "ask", "kill"]), number)
+orders = quiet | quiet | about_others | deadly
+answers = st.sampled_from(
+    ["early", "early and crash", "late", "never", "stop with a reply", "reply and idle"]
+)
+of_sys = st.sampled_from(
+    [
+        *("get_state", "replace_state", "suspend", "resume", "resume", "count", "counted"),
+        *("log", "logged", "trace", "no trace", "terminate"),
+    ]
+)
+commands = st.one_of(
+    st.tuples(st.just("call"), number, orders | answers),
+    st.tuples(st.just("call"), number, quiet),
+    st.tuples(st.sampled_from(["cast", "send"]), number, orders),
+    st.tuples(st.just("request"), number, orders | answers),
+    st.tuples(st.just("caller ends"), number, st.none()),
+    st.tuples(st.just("time"), number, st.sampled_from([0.05, 0.15, 0.6])),
+    st.tuples(st.just("sys"), number, of_sys),
+)
+
+
+@pytest.mark.parametrize("cls", [Server, AsyncServer])
+@settings(max_examples=200)
+@given(program=st.lists(commands, max_size=20), trap=st.booleans())
+def test_nothing_tells_whether_servers_are_entered(
+    cls: type[Server], program: list[Any], trap: bool
+) -> None:
+    direct = seen(cls, trap, program, direct=True)
+    queued = seen(cls, trap, program, direct=False)
+    for who in direct.keys() | queued.keys():
+        assert direct.get(who) == queued.get(who), who
