@@ -19,6 +19,8 @@ PLUGINS: Final = "erlmcp.commands"
 
 COMMANDS: Final = {
     "run": "erlmcp_py.cli.run:run",
+    "inspect": "erlmcp_py.cli.inspect:inspect",
+    "call": "erlmcp_py.cli.calling.command:call",
     "attach": "erlmcp_py.cli.attach:attach",
     "ping": "erlmcp_py.cli.oneshot:ping",
     "status": "erlmcp_py.cli.oneshot:status",
