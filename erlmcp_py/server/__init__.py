@@ -16,6 +16,7 @@ from erlmcp_py.protocol.content import (
     TextResourceContents,
 )
 from erlmcp_py.protocol.prompts import PromptMessage
+from erlmcp_py.protocol.resources import Resource
 from erlmcp_py.protocol.shape import CacheHint
 from erlmcp_py.protocol.tools import CallToolResult, ToolAnnotations
 from erlmcp_py.server.context import Context
@@ -41,6 +42,7 @@ __all__ = [
     "ImageContent",
     "PromptMessage",
     "Refused",
+    "Resource",
     "ResourceContents",
     "ResourceLink",
     "ResourceNotFound",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.interaction.seal import StateSealer
+from erlmcp_py.server.pages import Pages
 from supervisors import Pid
 
 if TYPE_CHECKING:
@@ -30,3 +31,5 @@ class Host:
     """Seconds of the wall clock, for what outlives the process."""
     tasks: TaskBook | None = None
     """Where the node keeps its tasks; None where nobody would work on them."""
+    pages: Pages = field(default_factory=Pages)
+    """The lists, as far as they have been encoded."""

@@ -1,53 +1,73 @@
-"""Lists in pages, with cursors that clients cannot read anything into.
+"""Lists in pages, and the cursors from one page to the next.
 
-MCP: a cursor is opaque, and one that the server did not issue is -32602. A cursor names its list
-and the position, and carries a checksum, so that a cursor of another list, an old build or a
-client's imagination is refused instead of giving a page that was never meant.
+MCP: a cursor is opaque, and one that the server did not issue is -32602. So a cursor is sealed like
+the state of a request (`interaction.seal`): clients can neither read nor change it, nor use it for
+another list or another server. It survives a restart of the process, for the seal does.
+
+What a cursor says is how much of the list has been seen. A list that has become shorter meanwhile
+ends there; clients that care listen for its changes.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
+
+import msgspec
 
 from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.server.interaction.seal import StateSealer, bind
 
 T = TypeVar("T")
 
+_encode: Final = msgspec.json.Encoder().encode
 
-def page(
-    items: Sequence[T], cursor: str | None, size: int, what: str
-) -> tuple[list[T], str | None]:
-    """(the page at `cursor`, the next page's cursor or None).
 
-    `what` names the list, for example "tools". McpError -32602 on a cursor that `page` did not
-    give out for this list.
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page begins.
+
+    seen: entries of the section before it; section: which part of the list, 0 for what is defined,
+    then the functions that list resources; last: the address of the last entry, in these.
     """
-    start = 0 if cursor is None else _read(cursor, what)
-    if start and start >= len(items):
-        raise _bad(what)
-    end = start + size
-    return list(items[start:end]), _write(end, what) if end < len(items) else None
+
+    seen: int = 0
+    section: int = 0
+    last: str | None = None
 
 
-def _write(position: int, what: str) -> str:
-    text = f"{what}:{position}".encode()
-    return base64.urlsafe_b64encode(binascii.crc32(text).to_bytes(4) + text).decode().rstrip("=")
+BEGINNING: Final = Place()
+
+_decode: Final = msgspec.json.Decoder(Place).decode
 
 
-def _read(cursor: str, what: str) -> int:
-    try:
-        data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        name, _, digits = data[4:].decode().partition(":")
-        position = int(digits)
-    except ValueError:
-        raise _bad(what) from None
-    if name != what or position <= 0 or _write(position, what) != cursor:
-        raise _bad(what)
-    return position
+class Cursors:
+    """The cursors of one list. name: of the server; what: the list, for example "tools"."""
+
+    __slots__ = ("_binding", "_sealer", "_what")
+
+    def __init__(self, sealer: StateSealer, name: str, what: str) -> None:
+        self._sealer = sealer
+        self._binding = bind("cursor", name, what)
+        self._what = what
+
+    def write(self, place: Place) -> str:
+        """The cursor of the page that begins there."""
+        return self._sealer.seal(_encode(place), self._binding, math.inf)
+
+    def read(self, cursor: str | None) -> Place:
+        """Where a page begins, the first one without a cursor. McpError -32602 if it is not ours."""
+        if cursor is None:
+            return BEGINNING
+        try:
+            return _decode(self._sealer.open(cursor, self._binding, 0.0))
+        except McpError:
+            raise McpError(
+                INVALID_PARAMS, f"Unknown cursor for {self._what}; begin again without a cursor"
+            ) from None
 
 
-def _bad(what: str) -> McpError:
-    return McpError(INVALID_PARAMS, f"Unknown cursor for {what}; begin again without a cursor")
+def cut(items: Sequence[T], seen: int, size: int) -> tuple[list[T], Place | None]:
+    """(the page behind `seen` entries, where the next one begins; None at the end)."""
+    end = seen + size
+    return list(items[seen:end]), Place(end) if end < len(items) else None

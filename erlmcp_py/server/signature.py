@@ -81,7 +81,7 @@ def read_handler(
     if not callable(function):
         raise TypeError(f"a handler must be a function, not {function!r}")
     where = location(function)
-    seconds = _seconds(timeout, where)
+    seconds = seconds_of(timeout, where)
     try:
         signature = inspect.signature(function)
         hints = get_type_hints(_annotated_object(function), include_extras=True)
@@ -123,7 +123,8 @@ def read_handler(
     )
 
 
-def _seconds(timeout: object, where: str) -> float:
+def seconds_of(timeout: object, where: str) -> float:
+    """A time-out, if it is one."""
     if isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0:
         return float(timeout)
     raise ValueError(f"{where}: timeout must be a number of seconds above 0, not {timeout!r}")

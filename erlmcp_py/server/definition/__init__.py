@@ -2,6 +2,7 @@
 
 from erlmcp_py.server.definition.entries import (
     CompletionDef,
+    ListingDef,
     PromptDef,
     ResourceDef,
     TemplateDef,
@@ -12,6 +13,7 @@ from erlmcp_py.server.definition.server import DEFAULT_TIMEOUT, Server
 __all__ = [
     "DEFAULT_TIMEOUT",
     "CompletionDef",
+    "ListingDef",
     "PromptDef",
     "ResourceDef",
     "Server",

@@ -53,6 +53,13 @@ class TemplateDef:
 
 
 @dataclass(frozen=True, slots=True)
+class ListingDef:
+    """A function that lists resources."""
+
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
 class PromptDef:
     """A prompt; its arguments are strings on the wire."""
 

@@ -47,6 +47,7 @@ from erlmcp_py.server.definition.checks import (
 )
 from erlmcp_py.server.definition.entries import (
     CompletionDef,
+    ListingDef,
     PromptDef,
     ResourceDef,
     TemplateDef,
@@ -55,6 +56,7 @@ from erlmcp_py.server.definition.entries import (
 from erlmcp_py.server.definition.prompts import check_completion, define_prompt
 from erlmcp_py.server.definition.resources import define_resource
 from erlmcp_py.server.definition.tools import define_tool
+from erlmcp_py.server.listings import read_listing
 from erlmcp_py.server.signature import Isolation, read_handler
 from erlmcp_py.server.tasks.policy import TaskPolicy, TaskSupport
 from erlmcp_py.server.uri import is_template
@@ -106,6 +108,7 @@ class Server:
         self.tools: dict[str, ToolDef] = {}
         self.resources: dict[str, ResourceDef] = {}
         self.templates: dict[str, TemplateDef] = {}
+        self.listings: dict[str, ListingDef] = {}
         self.prompts: dict[str, PromptDef] = {}
         self.completions: dict[tuple[str, str], CompletionDef] = {}
         self.changes = Changes()
@@ -124,7 +127,7 @@ class Server:
             tools=ListChanged(list_changed=True) if self.tools else None,
             resources=(
                 ResourcesCapability(subscribe=True, list_changed=True)
-                if self.resources or self.templates
+                if self.resources or self.templates or self.listings
                 else None
             ),
             prompts=ListChanged(list_changed=True) if self.prompts else None,
@@ -235,6 +238,28 @@ class Server:
                 self.templates = {**self.templates, uri: definition}
             else:
                 self.resources = {**self.resources, uri: definition}
+            self.changes.announce(Change("resources"))
+            return function
+
+        return define
+
+    def resource_list(
+        self, name: str | None = None, *, timeout: float = DEFAULT_TIMEOUT
+    ) -> Callable[[F], F]:
+        """Let the decorated generator function list resources, behind those that are defined.
+
+        It yields `Resource`s, and is read no further than the page needs that a client asks for. It is
+        called again for every page; with a parameter ``after: str | None`` it is told the URI of the
+        last resource on the page before, and goes on behind it. What reads them is another matter: a
+        template, as a rule.
+        """
+        refuse_bare("resource_list", name)
+
+        def define(function: F) -> F:
+            handler = read_listing(function, timeout=timeout)
+            key = getattr(function, "__name__", repr(function)) if name is None else name
+            refuse_duplicate(self.listings, key, f"resource list {key!r}", handler.where)
+            self.listings = {**self.listings, key: ListingDef(handler)}
             self.changes.announce(Change("resources"))
             return function
 

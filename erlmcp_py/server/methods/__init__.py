@@ -16,10 +16,9 @@ from erlmcp_py.protocol.jsonrpc import Request
 from erlmcp_py.protocol.lifecycle import InitializeResult
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
-from erlmcp_py.server.call import Call
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods import completion, lifecycle, prompts, resources, tasks, tools
-from erlmcp_py.server.methods.table import Method, Methods
+from erlmcp_py.server.methods.table import Method, Methods, Planned
 from erlmcp_py.server.scope import Scope
 
 _ROOMS: Final = (lifecycle, tools, resources, prompts, completion, tasks)
@@ -32,7 +31,7 @@ def _merged(era: Era) -> Mapping[str, Method]:
 _METHODS: Final[Methods] = {"legacy": _merged("legacy"), "modern": _merged("modern")}
 
 
-def plan(host: Host, request: Request, scope: Scope) -> Result | Call:
+def plan(host: Host, request: Request, scope: Scope) -> Planned:
     """What to do about `request`. Raises McpError (a JSON-RPC error) or `ToolRefused`."""
     method = _METHODS[scope.era].get(request.method)
     if method is None:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from msgspec import Raw
+
 from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.prompts import GetPromptParams, ListPromptsResult
-from erlmcp_py.protocol.wire import Result
-from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.call import Call, with_context
 from erlmcp_py.server.host import Host
-from erlmcp_py.server.methods.listing import advertised, cursor_of
+from erlmcp_py.server.methods.listing import Listing, advertised, listed, place_of
 from erlmcp_py.server.methods.table import Methods, in_both
-from erlmcp_py.server.pagination import page
 from erlmcp_py.server.results import prompt_result
 from erlmcp_py.server.schema import InvalidArguments
 from erlmcp_py.server.scope import Scope
 
+_PROMPTS: Final = Listing(
+    "prompts",
+    "prompts/list",
+    lambda definition, _era: definition.prompt,
+    lambda items, cursor: ListPromptsResult(prompts=items, next_cursor=cursor),
+)
 
-def _prompts_list(host: Host, request: Request, _scope: Scope) -> Result:
-    prompts = [
-        definition.prompt for definition in advertised(host.server.prompts, request).values()
-    ]
-    items, cursor = page(prompts, cursor_of(request), host.server.page_size, "prompts")
-    hint = host.server.cache["prompts/list"]
-    return with_hint(ListPromptsResult(prompts=items, next_cursor=cursor), hint)
+
+def _prompts_list(host: Host, request: Request, scope: Scope) -> Raw:
+    prompts = advertised(host.server.prompts, request)
+    return listed(host, scope, _PROMPTS, prompts, place_of(host, request, "prompts"))
 
 
 def _prompts_get(host: Host, request: Request, scope: Scope) -> Call:

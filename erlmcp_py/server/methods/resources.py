@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Final
+
+from msgspec import Raw
 
 from erlmcp_py.protocol.errors import resource_not_found
 from erlmcp_py.protocol.jsonrpc import Request, params_as
@@ -16,34 +19,79 @@ from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.call import Call, with_context
 from erlmcp_py.server.host import Host
-from erlmcp_py.server.methods.listing import advertised, cursor_of
+from erlmcp_py.server.listings import checked_entries
+from erlmcp_py.server.methods.listing import Listing, advertised, cursor_to, listed, place_of
 from erlmcp_py.server.methods.table import Methods, in_both
-from erlmcp_py.server.pagination import page
+from erlmcp_py.server.pagination import Place
 from erlmcp_py.server.results import resource_result
 from erlmcp_py.server.schema import InvalidArguments
 from erlmcp_py.server.scope import Scope
 
+_RESOURCES: Final = Listing(
+    "resources",
+    "resources/list",
+    lambda definition, _era: definition.resource,
+    lambda items, cursor: ListResourcesResult(resources=items, next_cursor=cursor),
+)
+_TEMPLATES: Final = Listing(
+    "templates",
+    "resources/templates/list",
+    lambda definition, _era: definition.template,
+    lambda items, cursor: ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor),
+)
 
-def _resources_list(host: Host, request: Request, _scope: Scope) -> Result:
-    advertised(host.server.resources or host.server.templates, request)
-    resources = [definition.resource for definition in host.server.resources.values()]
-    items, cursor = page(resources, cursor_of(request), host.server.page_size, "resources")
-    hint = host.server.cache["resources/list"]
-    return with_hint(ListResourcesResult(resources=items, next_cursor=cursor), hint)
+
+def _offered(host: Host, request: Request) -> None:
+    server = host.server
+    advertised(server.resources or server.templates or server.listings, request)
 
 
-def _templates_list(host: Host, request: Request, _scope: Scope) -> Result:
-    advertised(host.server.resources or host.server.templates, request)
-    templates = [definition.template for definition in host.server.templates.values()]
-    items, cursor = page(templates, cursor_of(request), host.server.page_size, "templates")
-    hint = host.server.cache["resources/templates/list"]
-    return with_hint(
-        ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor), hint
-    )
+def _resources_list(host: Host, request: Request, scope: Scope) -> Raw | Call:
+    _offered(host, request)
+    place = place_of(host, request, "resources")
+    server = host.server
+    if not server.listings:
+        return listed(host, scope, _RESOURCES, server.resources, place)
+    if place.section == 0 and server.resources:
+        return listed(host, scope, _RESOURCES, server.resources, place, behind=Place(section=1))
+    return _listing_call(host, request, scope, place if place.section else Place(section=1))
+
+
+def _listing_call(host: Host, request: Request, scope: Scope, place: Place) -> Raw | Call:
+    """The call of a function that lists resources; its page may go on with the next function."""
+    names = list(host.server.listings)
+    if place.section > len(names):  # one of them is gone
+        return listed(host, scope, _RESOURCES, {}, Place())
+    name = names[place.section - 1]
+    size = host.server.page_size
+    further = len(names) > place.section
+
+    def finish(value: Any) -> Result:
+        # One entry more than a page tells whether there is a next one.
+        entries = checked_entries(value)
+        shown = entries[:size]
+        then = None
+        if len(entries) > size:
+            then = Place(place.seen + size, place.section, shown[-1].uri)
+        elif further:
+            then = Place(section=place.section + 1)
+        cursor = cursor_to(host, "resources", then)
+        result = ListResourcesResult(resources=shown, next_cursor=cursor)
+        return with_hint(result, host.server.cache["resources/list"])
+
+    keywords = {"seen": place.seen, "last": place.last, "size": size + 1}
+    call = Call("resource", name, host.server.listings[name].handler, keywords, finish)
+    return with_context(host, request, scope, call)
+
+
+def _templates_list(host: Host, request: Request, scope: Scope) -> Raw:
+    _offered(host, request)
+    place = place_of(host, request, "templates")
+    return listed(host, scope, _TEMPLATES, host.server.templates, place)
 
 
 def _resources_read(host: Host, request: Request, scope: Scope) -> Call:
-    advertised(host.server.resources or host.server.templates, request)
+    _offered(host, request)
     params = params_as(request, ReadResourceParams)
     uri = params.uri
     # What was read with the help of a client's answers is good for this request only.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from msgspec import Raw
+
 from erlmcp_py.protocol.jsonrpc import Request
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
@@ -11,7 +13,11 @@ from erlmcp_py.server.call import Call
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.scope import Scope
 
-Method = Callable[[Host, Request, Scope], Result | Call]
+Planned = Result | Raw | Call
+"""What a request comes to: a result, one that is encoded already, or a handler to call."""
+
+Method = Callable[[Host, Request, Scope], Planned]
+
 Methods = Mapping[Era, Mapping[str, Method]]
 
 

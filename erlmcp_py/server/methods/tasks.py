@@ -22,9 +22,9 @@ from erlmcp_py.protocol.tools import CallToolResult
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call
 from erlmcp_py.server.host import Host
-from erlmcp_py.server.methods.listing import cursor_of
-from erlmcp_py.server.methods.table import Method, Methods
-from erlmcp_py.server.pagination import page
+from erlmcp_py.server.methods.listing import cursor_to, place_of
+from erlmcp_py.server.methods.table import Method, Methods, Planned
+from erlmcp_py.server.pagination import cut
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.signature import Handler
 from erlmcp_py.server.tasks import record as records
@@ -67,7 +67,9 @@ def _core_get(host: Host, request: Request, scope: Scope) -> Result:
 
 def _core_list(host: Host, request: Request, scope: Scope) -> Result:
     own = _book(host).owned(owner_of(host, scope), "legacy")
-    items, cursor = page(own, cursor_of(request), host.server.page_size, "tasks")
+    place = place_of(host, request, "tasks")
+    items, then = cut(own, place.seen, host.server.page_size)
+    cursor = cursor_to(host, "tasks", then)
     return core.ListTasksResult(tasks=[records.listed(task) for task in items], next_cursor=cursor)
 
 
@@ -140,7 +142,7 @@ def _extension(method: Method) -> Method:
     return partial(_if_declared, method)
 
 
-def _if_declared(method: Method, host: Host, request: Request, scope: Scope) -> Result | Call:
+def _if_declared(method: Method, host: Host, request: Request, scope: Scope) -> Planned:
     if not offers_tasks(host):
         raise method_not_found(request.method)
     extension.require(scope.client_capabilities)
@@ -152,7 +154,7 @@ def _core(method: Method) -> Method:
     return partial(_if_of_version, method)
 
 
-def _if_of_version(method: Method, host: Host, request: Request, scope: Scope) -> Result | Call:
+def _if_of_version(method: Method, host: Host, request: Request, scope: Scope) -> Planned:
     if scope.version != CORE_VERSION or not offers_tasks(host):
         raise method_not_found(request.method)
     return method(host, request, scope)

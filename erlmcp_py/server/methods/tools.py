@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.tools import ListToolsResult
-from erlmcp_py.protocol.wire import Result
-from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.call import Call, ToolRefused, with_context
 from erlmcp_py.server.host import Host
-from erlmcp_py.server.methods.listing import advertised, cursor_of
+from erlmcp_py.server.methods.listing import Listing, advertised, listed, place_of
 from erlmcp_py.server.methods.table import Methods, in_both
 from erlmcp_py.server.mirrored import check_parameters
-from erlmcp_py.server.pagination import page
 from erlmcp_py.server.results import tool_result
 from erlmcp_py.server.schema import InvalidArguments
 from erlmcp_py.server.scope import Scope
@@ -29,13 +28,17 @@ class _CallToolParams(msgspec.Struct, frozen=True, gc=False):
     task: msgspec.Raw = msgspec.Raw()
 
 
-def _tools_list(host: Host, request: Request, scope: Scope) -> Result:
-    definitions = advertised(host.server.tools, request).values()
-    modern = scope.era == "modern"
-    tools = [definition.tool if modern else definition.legacy for definition in definitions]
-    items, cursor = page(tools, cursor_of(request), host.server.page_size, "tools")
-    hint = host.server.cache["tools/list"]
-    return with_hint(ListToolsResult(tools=items, next_cursor=cursor), hint)
+_TOOLS: Final = Listing(
+    "tools",
+    "tools/list",
+    lambda definition, era: definition.tool if era == "modern" else definition.legacy,
+    lambda items, cursor: ListToolsResult(tools=items, next_cursor=cursor),
+)
+
+
+def _tools_list(host: Host, request: Request, scope: Scope) -> msgspec.Raw:
+    tools = advertised(host.server.tools, request)
+    return listed(host, scope, _TOOLS, tools, place_of(host, request, "tools"))
 
 
 def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
