@@ -57,9 +57,10 @@ class ListenerStatistics(msgspec.Struct, frozen=True):
 
 
 class _State:
-    def __init__(self, config: ListenerConfig, endpoint: Endpoint) -> None:
+    def __init__(self, config: ListenerConfig, endpoint: Endpoint, inside: set[Connection]) -> None:
         self.config = config
         self.endpoint = endpoint
+        self.inside = inside
         self.open: dict[Pid, Connection] = {}
         self.accepted = self.refused = self.reaped = 0
         self.requests = self.unavailable = self.bytes_in = self.bytes_out = 0
@@ -71,11 +72,20 @@ class Connections(GenServer):
     not count, and `data` has been read from it.
     """
 
-    def init(self, config: ListenerConfig, endpoint: Endpoint) -> tuple[Any, ...]:
-        """Trap exits: the end of a connection is news, not a reason to end."""
+    def init(
+        self, config: ListenerConfig, endpoint: Endpoint, inside: set[Connection]
+    ) -> tuple[Any, ...]:
+        """Trap exits: the end of a connection is news, not a reason to end.
+
+        inside: outlives the process. What a predecessor left in it has nobody any more: its
+        processes ended with it, and those that had not run a line by then closed no socket.
+        """
         trap_exit()
         set_label(f"{config.name} connections")
-        state = _State(config, endpoint)
+        for connection in inside:
+            connection.close()
+        inside.clear()
+        state = _State(config, endpoint, inside)
         self._arm(state)
         return ("ok", state)
 
@@ -113,6 +123,7 @@ class Connections(GenServer):
                 connection = state.open.pop(pid)
                 # Killed before it ran its first line, it could not close its socket itself.
                 connection.close()
+                state.inside.discard(connection)
                 state.requests += connection.requests
                 state.unavailable += connection.unavailable
                 state.bytes_in += connection.bytes_in
@@ -131,6 +142,7 @@ class Connections(GenServer):
 
     def _start(self, sock: socket.socket, peer: str, data: bytes, state: _State) -> Pid:
         connection = Connection(sock, peer, state.config, state.endpoint, data)
+        state.inside.add(connection)
         pid = spawn_link(connection.run, label=f"{state.config.name} {peer}")
         state.open[pid] = connection
         state.accepted += 1

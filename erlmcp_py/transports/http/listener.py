@@ -19,7 +19,7 @@ from typing import Any, Final
 import trio
 
 from erlmcp_py import registry
-from erlmcp_py.transports.http.connection import READ_SIZE
+from erlmcp_py.transports.http.connection import READ_SIZE, Connection
 from erlmcp_py.transports.http.endpoint import refusal
 from erlmcp_py.transports.http.response import response
 from erlmcp_py.transports.http.settings import ListenerConfig
@@ -59,13 +59,15 @@ class Door:
     Lives in the child spec, so it outlasts the processes: a listener that was told to take
     any port takes the same one again when it is restarted. A descriptor and not a socket
     object, because it has no owner among the tasks that could close it in a `finally`.
+    inside: the connections that came in and are open; see `Connections.init`.
     """
 
-    __slots__ = ("_descriptor", "host", "port")
+    __slots__ = ("_descriptor", "host", "inside", "port")
 
     def __init__(self, config: ListenerConfig) -> None:
         self.host = config.host
         self.port = config.port
+        self.inside: set[Connection] = set()
         self._descriptor = -1
 
     def open(self, backlog: int) -> None:

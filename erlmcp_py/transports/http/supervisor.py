@@ -37,7 +37,8 @@ class HttpListener(Supervisor):
         pool, owner = f"{config.name}_connections", f"{config.name}_socket"
         return SupFlags("rest_for_one", intensity=10, period=60), [
             replace(
-                Connections.child_spec(config, endpoint, id=pool, name=pool), type="supervisor"
+                Connections.child_spec(config, endpoint, door.inside, id=pool, name=pool),
+                type="supervisor",
             ),
             SocketOwner.child_spec(config, door, id=owner, name=owner),
             ChildSpec(f"{config.name}_listener", (start_listener, (config, door))),
