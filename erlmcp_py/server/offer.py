@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from erlmcp_py.protocol.extensions.skills import SKILLS
 from erlmcp_py.protocol.extensions.tasks import TASKS
 from erlmcp_py.protocol.lifecycle import ServerCapabilities
 from erlmcp_py.protocol.tasks import ServerTaskRequests, ServerTasksCapability, TaskCall
@@ -29,4 +30,6 @@ def capabilities_of(host: Host, era: Era) -> ServerCapabilities:
     extensions: dict[str, dict[str, Any]] = {}
     if tasks:
         extensions[TASKS] = {}
+    if host.server.skill_directories:
+        extensions[SKILLS] = {"directoryRead": True}
     return replace(capabilities, extensions=extensions or None)

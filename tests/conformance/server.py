@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -493,6 +494,9 @@ def watched_resource() -> str:
 def template_data(id: str) -> dict[str, Any]:
     """Data by id."""
     return {"id": id, "templateTest": True, "data": f"Data for ID: {id}"}
+
+
+server.skills(Path(__file__).with_name("skills"))
 
 
 # --- prompts and completion -----------------------------------------------------------------

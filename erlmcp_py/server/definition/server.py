@@ -20,7 +20,8 @@ Everything that can be wrong with a definition is an error when the module is im
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, TypeVar
 
 from erlmcp_py.protocol.completion import CompleteParams, PromptReference
@@ -55,9 +56,11 @@ from erlmcp_py.server.definition.entries import (
 )
 from erlmcp_py.server.definition.prompts import check_completion, define_prompt
 from erlmcp_py.server.definition.resources import define_resource
+from erlmcp_py.server.definition.skills import list_skills
 from erlmcp_py.server.definition.tools import define_tool
 from erlmcp_py.server.listings import read_listing
 from erlmcp_py.server.signature import Isolation, read_handler
+from erlmcp_py.server.skills.directory import RECHECK, SkillDirectory
 from erlmcp_py.server.tasks.policy import TaskPolicy, TaskSupport
 from erlmcp_py.server.uri import is_template
 from erlmcp_py.subscriptions import Change
@@ -109,6 +112,7 @@ class Server:
         self.resources: dict[str, ResourceDef] = {}
         self.templates: dict[str, TemplateDef] = {}
         self.listings: dict[str, ListingDef] = {}
+        self.skill_directories: tuple[SkillDirectory, ...] = ()
         self.prompts: dict[str, PromptDef] = {}
         self.completions: dict[tuple[str, str], CompletionDef] = {}
         self.changes = Changes()
@@ -264,6 +268,35 @@ class Server:
             return function
 
         return define
+
+    def skills(
+        self,
+        directory: str | Path,
+        *,
+        dynamic: Collection[str] = (),
+        cache: CacheHint = NOT_CACHED,
+        recheck: float = RECHECK,
+    ) -> None:
+        """Serve the skills below a directory: every directory in it that has a ``SKILL.md``.
+
+        What has changed on the disk is noticed when a client asks, at most once in `recheck` seconds.
+        dynamic: names of skills whose files change too often to be told with digests. cache: how
+        long clients may keep them. OSError or ValueError if the directory, or a skill, is none.
+        """
+        served = SkillDirectory(
+            Path(directory),
+            dynamic=dynamic,
+            cache=cache,
+            recheck=recheck,
+            changed=lambda: self.changes.announce(Change("resources")),
+        )
+        key = f"skills in {served.root}"
+        known = {uri for other in self.skill_directories for uri in other.look().skills}
+        listing = list_skills(served, known)
+        refuse_duplicate(self.listings, key, key, listing.handler.where)
+        self.skill_directories = (*self.skill_directories, served)
+        self.listings = {**self.listings, key: listing}
+        self.changes.announce(Change("resources"))
 
     def prompt(
         self,

@@ -17,11 +17,11 @@ from erlmcp_py.protocol.lifecycle import InitializeResult
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.host import Host
-from erlmcp_py.server.methods import completion, lifecycle, prompts, resources, tasks, tools
+from erlmcp_py.server.methods import completion, lifecycle, prompts, resources, skills, tasks, tools
 from erlmcp_py.server.methods.table import Method, Methods, Planned
 from erlmcp_py.server.scope import Scope
 
-_ROOMS: Final = (lifecycle, tools, resources, prompts, completion, tasks)
+_ROOMS: Final = (lifecycle, tools, resources, prompts, completion, tasks, skills)
 
 
 def _merged(era: Era) -> Mapping[str, Method]:

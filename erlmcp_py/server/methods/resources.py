@@ -21,6 +21,7 @@ from erlmcp_py.server.call import Call, with_context
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.listings import checked_entries
 from erlmcp_py.server.methods.listing import Listing, advertised, cursor_to, listed, place_of
+from erlmcp_py.server.methods.skills import skill_call
 from erlmcp_py.server.methods.table import Methods, in_both
 from erlmcp_py.server.pagination import Place
 from erlmcp_py.server.results import resource_result
@@ -120,6 +121,9 @@ def _resource_call(host: Host, uri: str, cache: CacheHint | None) -> Call | None
             partial(resource_result, uri=uri, mime_type=mime_type, cache=hint),
             uri=uri,
         )
+    skill = skill_call(host, uri, cache)
+    if skill is not None:
+        return skill
     for text, family in host.server.templates.items():
         values = family.pattern.match(uri)
         if values is None:

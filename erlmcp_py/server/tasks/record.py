@@ -120,7 +120,9 @@ def finished(record: TaskRecord, outcome: Result | McpError, now: float) -> Task
     if isinstance(outcome, McpError):
         data = None if outcome.data is None else raw(outcome.data)
         error = ErrorObject(outcome.code, outcome.message, data)
-        return _updated(record, now, status="failed", questions={}, error=error)
+        return _updated(
+            record, now, status="failed", questions={}, error=error, message=outcome.message
+        )
     shaped = raw(shape_result(outcome, record.era, record.version))
     unhappy = isinstance(outcome, CallToolResult) and bool(outcome.is_error)
     status: TaskStatus = "failed" if unhappy and record.era == "legacy" else "completed"

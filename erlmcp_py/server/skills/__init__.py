@@ -1,0 +1,1 @@
+"""Skills: instructions for agents, served from a directory (SEP-2640)."""

@@ -1,0 +1,1 @@
+"""Print the fields of the form that standard input holds."""
