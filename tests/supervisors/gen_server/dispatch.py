@@ -22,7 +22,7 @@ from supervisors._gen_server.plain import PlainServer
 from supervisors._process import CALL, Envelope
 from supervisors._task import TaskProcess
 
-SERVERS = 4
+SERVERS = 3
 LOOKED_AT = (
     "links",
     "message_queue_len",
@@ -147,6 +147,8 @@ class Server(GenServer):
                 otp.exit_signal(played.servers[other], "killed by a neighbour")
             case ("request", other):
                 otp.send_request(played.servers[other], "note")
+            case "end me":
+                otp.exit_signal(otp.self(), "told to")
             case "to myself":
                 otp.cast(otp.self(), "note")
                 otp.send(otp.self(), "note")
@@ -210,7 +212,9 @@ class AsyncServer(Server):
         assert otp.self() is played.servers[number]
         match request:
             case "sleep" | "sleep and crash":
-                await trio.sleep(played.delay(0.2))
+                await trio.sleep(played.delay(0.1))
+                self.note_(played, "awake")
+                await trio.sleep(played.delay(0.1))
                 self.note_(played, "awake")
                 if request == "sleep and crash":
                     raise ValueError("told to")
@@ -281,6 +285,10 @@ async def perform(played: Played, command: Any) -> None:
             otp.send(pid, what)
         case "request":
             otp.send_request(pid, what)
+        case "casts and a call":
+            for order in what:
+                otp.cast(pid, order)
+            played.note("client", await asked(played, number, "note", 0.25))
         case "call":
             who = f"caller {played.step}"
 
