@@ -39,7 +39,7 @@ from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, ToolRefused
 from erlmcp_py.server.changes import honoured
 from erlmcp_py.server.definition import Server
-from erlmcp_py.server.failures import answer_to, crashed, describe_reason, is_meant, timed_out
+from erlmcp_py.server.failures import answer_to, busy, crashed, describe_reason, is_meant, timed_out
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.interaction.peer import Waits
 from erlmcp_py.server.interaction.rounding import input_required
@@ -53,12 +53,13 @@ from erlmcp_py.server.interaction.rounds import (
 from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.methods import negotiated_version, plan
 from erlmcp_py.server.results import tool_failure
-from erlmcp_py.server.running import run_handler
+from erlmcp_py.server.running import report_crash, run_handler
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.statistics import CallStatistics, ServerStatistics
 from erlmcp_py.server.tasks.beginning import begin_task
 from erlmcp_py.server.tasks.book import TaskBook
 from erlmcp_py.server.tasks.visible import honoured_tasks
+from erlmcp_py.server.workers.pool import Workers
 from supervisors import GenServer, Pid, TimerRef
 
 MAX_THREADS = 40
@@ -166,7 +167,8 @@ class ServerProcess(GenServer):
         supervisors.limit_mailbox(mailbox, "refuse", exempt=_is_no_request)
         supervisors.set_label(f"server {name}")
         server.changes.attach(supervisors.self(), name)
-        host = Host(server, name, supervisors.self(), sealer or StateSealer(), tasks=tasks)
+        me = supervisors.self()
+        host = Host(server, name, me, sealer or StateSealer(), tasks=tasks, workers=Workers(me))
         return ("ok", ServerState(host, raw(server.info)))
 
     def handle_call(self, request: Any, from_: Any, state: ServerState) -> tuple[Any, ...]:
@@ -260,6 +262,9 @@ def _dispatch(state: ServerState, request: Request, scope: Scope, caller: Any) -
         return _answer(state, request, scope, begin_task(state.host, planned, request, scope))
     if planned.handler.mode == "inline":
         return _answer(state, request, scope, _run_inline(state, planned, request, scope, counters))
+    if planned.gate is not None and planned.gate.is_full:
+        counters.errors += 1
+        return _answer(state, request, scope, busy(planned))
     _start(state, planned, request, scope, caller, counters)
     return None
 
@@ -274,7 +279,7 @@ def _run_inline(
             counters.errors += 1
             return answer_to(error, call, scope.era)
         counters.crashes += 1
-        _report_crash(_label(state, request, call), call, error)
+        report_crash(_label(state, request, call), call, error)
         return crashed(call, error)
     finally:
         if call.context is not None:
@@ -295,6 +300,8 @@ def _start(
     if call.handler.timeout != math.inf:
         timer = supervisors.send_after(call.handler.timeout, supervisors.self(), _Expired(pid))
     counters.in_flight += 1
+    if call.gate is not None:
+        call.gate.inside += 1
     state.running[pid] = _Running(call, request, scope, caller, counters, timer)
     state.keys[scope.key] = pid
 
@@ -322,6 +329,8 @@ def _end(state: ServerState, pid: Pid) -> _Running:
     if running.call.context is not None:
         running.call.context.close()
     running.counters.in_flight -= 1
+    if running.call.gate is not None:
+        running.call.gate.inside -= 1
     return running
 
 
@@ -379,24 +388,6 @@ def _answer(state: ServerState, request: Request, scope: Scope, value: Result | 
 
 def _label(state: ServerState, request: Request, call: Call) -> str:
     return f"{state.host.name}/{request.method}:{call.name}"
-
-
-def _report_crash(label: str, call: Call, error: BaseException) -> None:
-    """Report an inline crash as if the call had had a process: its label tells the call."""
-    supervisors.current_runtime().reports.emit(
-        supervisors.CrashReport(
-            pid=supervisors.self(),
-            kind="error",
-            reason=(error, supervisors.Stack(error)),
-            name=None,
-            label=label,
-            initial_call=call.handler.where,
-            ancestors=(),
-            message_queue_len=0,
-            links=(),
-            trap_exit=True,
-        )
-    )
 
 
 def _info(state: ServerState) -> dict[str, Any]:

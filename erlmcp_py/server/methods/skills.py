@@ -34,6 +34,8 @@ from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.signature import Handler
 from erlmcp_py.server.skills.catalog import Catalog, type_of
 from erlmcp_py.server.skills.directory import SkillDirectory
+from supervisors import WarningReport, current_runtime
+from supervisors import self as own_pid
 
 TIMEOUT = 30.0
 """Seconds for a look at the disk."""
@@ -47,6 +49,7 @@ def _list(host: Host, request: Request, _scope: Scope) -> Call:
 
     def finish(catalogs: list[Catalog]) -> Result:
         skills = {uri: skill for found in catalogs for uri, skill in found.skills.items()}
+        _report(directories)
         items, then = cut(list(skills.values()), place.seen, host.server.page_size)
         cursor = cursor_to(host, "skills", then)
         result = ListSkillsResult(skills=items, next_cursor=cursor)
@@ -124,6 +127,14 @@ def _contents(uri: str, name: str, data: bytes) -> ResourceContents | bytes:
     if "\0" in text:
         return data
     return TextResourceContents(uri=uri, mime_type=type_of(name) or "text/plain", text=text)
+
+
+def _report(directories: Directories) -> None:
+    """Tell the operator what is not served that was meant to be; it is no matter for clients."""
+    for directory in directories:
+        for problem in directory.news():
+            text = f"a skill in {directory.root} is not served: {problem}"
+            current_runtime().reports.emit(WarningReport(pid=own_pid(), text=text))
 
 
 def _patience(cache: CacheHint) -> tuple[int, bool]:

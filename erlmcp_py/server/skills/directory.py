@@ -53,6 +53,7 @@ class SkillDirectory:
         self._seen: list[Found | Parts] | None = None
         self._looked = -math.inf
         self._catalog = Catalog()
+        self._told: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"<SkillDirectory {str(self.root)!r}>"
@@ -76,6 +77,12 @@ class SkillDirectory:
         if before is not None and seen != before:
             self._changed()
         return catalog
+
+    def news(self) -> list[str]:
+        """What keeps a directory from being a skill, and was not told before."""
+        problems = frozenset(self._catalog.problems)
+        news, self._told = problems - self._told, problems
+        return sorted(news)
 
     def read(self, parts: Parts) -> bytes:
         """A file of the catalog as it is now. OSError if it is not there any more."""
