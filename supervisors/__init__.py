@@ -1,7 +1,34 @@
 """OTP for Python on trio: processes, links, monitors, GenServer, supervisors.
 
-Semantics are Erlang/OTP's, rule by rule (docs/guarantees.md); times are seconds. The
-package needs trio and the standard library, nothing else.
+A process has a mailbox and a life of its own; it may be linked to others, which end with
+it, or watched by them. A supervisor starts processes and starts them again when they fail:
+
+    >>> import supervisors as otp
+    >>> class Counter(otp.GenServer):
+    ...     def init(self):
+    ...         return "ok", 0
+    ...     def handle_call(self, request, from_, count):
+    ...         return "reply", 10 // request, count + 1
+    >>> class Top(otp.Supervisor):
+    ...     def init(self):
+    ...         return otp.SupFlags("one_for_one"), [Counter.child_spec(name="counter")]
+    >>> async def main():
+    ...     await Top.start_link()
+    ...     before = otp.whereis("counter")
+    ...     try:
+    ...         await otp.call("counter", 0)
+    ...     except otp.CallExit as failed:
+    ...         print(otp.format_reason(failed.cause))
+    ...     while otp.whereis("counter") in (None, before):
+    ...         await otp.yield_()
+    ...     return await otp.call("counter", 5)
+    >>> otp.run(main)
+    ZeroDivisionError: integer division or modulo by zero
+    2
+
+Semantics are Erlang/OTP's, rule by rule (docs/guarantees.md); times are seconds. Those who
+know Erlang or Elixir find their way by docs/otp-for-python.md. The package needs trio and
+the standard library, nothing else.
 """
 
 from . import alarm_handler, application, gen_event, gen_statem, pg, proc_lib, sys

@@ -1,5 +1,23 @@
 """Applications: components that are started and stopped as a whole (OTP: application, A1-A5).
 
+    >>> import supervisors
+    >>> from supervisors import Application, application
+    >>> class Units(Application):
+    ...     name = "units"
+    ...     env = {"length": "metre"}
+    >>> class Maps(Application):
+    ...     name = "maps"
+    ...     applications = (Units,)
+    >>> async def main():
+    ...     print(await application.ensure_all_started(Maps))
+    ...     await application.set_env("units", "length", "mile")
+    ...     print(application.get_env("units", "length"))
+    ...     return await application.stop_all()
+    >>> supervisors.run(main)
+    ['units', 'maps']
+    mile
+    ['maps', 'units']
+
 Subclass `supervisors.Application`; `docs/applications.md` is the chapter.
 """
 

@@ -1,6 +1,23 @@
 """Event managers: start them, add and swap handlers, notify (OTP: gen_event).
 
-`supervisors.GenEvent` is the class that handlers are subclasses of; an example is there.
+    >>> import supervisors
+    >>> from supervisors import GenEvent, gen_event
+    >>> class Prints(GenEvent):
+    ...     def init(self, prefix):
+    ...         return "ok", prefix
+    ...     def handle_event(self, event, prefix):
+    ...         print(prefix, event)
+    ...         return "ok", prefix
+    >>> async def main():
+    ...     manager = await gen_event.start_link()
+    ...     await gen_event.add_handler(manager, Prints, "seen:")
+    ...     await gen_event.sync_notify(manager, "door opened")
+    ...     return await gen_event.delete_handler(manager, Prints, "enough")
+    >>> supervisors.run(main)
+    seen: door opened
+
+`supervisors.GenEvent` is the class that handlers are subclasses of; docs/events.md is the
+chapter.
 """
 
 from ._gen_event.client import (

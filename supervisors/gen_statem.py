@@ -1,5 +1,22 @@
 """The client's side of a state machine: what to ask a `GenStateMachine` with.
 
+    >>> import supervisors
+    >>> from supervisors import GenStateMachine, gen_statem
+    >>> class Lamp(GenStateMachine):
+    ...     def callback_mode(self):
+    ...         return "state_functions"
+    ...     def init(self):
+    ...         return "ok", "off", None
+    ...     def off(self, type, content, data):
+    ...         return "next_state", "on", data, [("reply", type[1], "light")]
+    ...     def on(self, type, content, data):
+    ...         return "next_state", "off", data, [("reply", type[1], "dark")]
+    >>> async def main():
+    ...     lamp = await Lamp.start_link()
+    ...     return [await gen_statem.call(lamp, "press") for _ in range(3)]
+    >>> supervisors.run(main)
+    ['light', 'dark', 'light']
+
 The functions are those of `GenServer`, but for `call`: it waits for ever unless told
 otherwise (rule T6; five seconds for a server).
 """

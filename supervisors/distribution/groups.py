@@ -1,9 +1,29 @@
 """Process groups over all connected nodes: what `supervisors.pg` asks of a distribution.
 
-    await pg.start_link("rooms", GroupPeers())
-
-on each node, and the scopes of that name keep each other informed; a member goes with its
+Started so on each node, scopes of one name keep each other informed; a member goes with its
 process, its scope or the connection to its node (1.11).
+
+    >>> import trio.testing, supervisors
+    >>> from supervisors import Runtime, pg
+    >>> from supervisors.distribution import GroupPeers, InMemory
+    >>> async def main():
+    ...     async with Runtime("paris") as paris, Runtime("rome") as rome:
+    ...         InMemory(paris, rome)
+    ...         async def guest(joined):
+    ...             await pg.start_link("rooms", GroupPeers())
+    ...             await pg.join("rooms", "lobby", supervisors.self())
+    ...             joined.set()
+    ...             await supervisors.receive()
+    ...         for runtime in (paris, rome):
+    ...             joined = trio.Event()
+    ...             with runtime.active():
+    ...                 supervisors.spawn(guest, joined)
+    ...             await joined.wait()
+    ...         await trio.testing.wait_all_tasks_blocked()
+    ...         with paris.active():
+    ...             return sorted(pid.node for pid in pg.get_members("rooms", "lobby"))
+    >>> trio.run(main)
+    ['paris', 'rome']
 """
 
 from __future__ import annotations

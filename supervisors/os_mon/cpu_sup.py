@@ -4,6 +4,16 @@
 process is 256. OTP sets no alarm for load, and neither does this unless it is given a
 watermark; then, every minute, ``("system_load_high_watermark", Load)`` is set while the
 average of five minutes, per processor, is above it.
+
+    >>> import supervisors
+    >>> from supervisors.os_mon import CpuSup, Load, LoadSettings, cpu_sup
+    >>> async def busy():
+    ...     return Load(2.0, 1.5, 1.0, processes=300, processors=4, busy=50, elapsed=200)
+    >>> async def main():
+    ...     await CpuSup.start_link(LoadSettings(read=busy), name="cpu_sup")
+    ...     return await cpu_sup.avg1(), await cpu_sup.avg5(), await cpu_sup.nprocs()
+    >>> supervisors.run(main)
+    (512, 384, 300)
 """
 
 from __future__ import annotations

@@ -2,6 +2,20 @@
 
 Every 30 minutes; the alarm ``(("disk_almost_full", mount), Disk)`` is set while more than
 0.80 of a disk is used.
+
+    >>> import supervisors
+    >>> from supervisors import alarm_handler
+    >>> from supervisors.os_mon import Disk, DiskSettings, DiskSup, disksup
+    >>> async def disks():
+    ...     return Disk("/", total=100, used=20), Disk("/var", total=100, used=95)
+    >>> async def main():
+    ...     await alarm_handler.start_link()
+    ...     await DiskSup.start_link(DiskSettings(read=disks), name="disksup")
+    ...     print([disk.mount for disk in await disksup.get_disk_info()])
+    ...     return [id for id, _ in await alarm_handler.get_alarms()]
+    >>> supervisors.run(main)
+    ['/', '/var']
+    [('disk_almost_full', '/var')]
 """
 
 from __future__ import annotations

@@ -5,6 +5,20 @@ Every minute; alarms:
 - ``("system_memory_high_watermark", Memory)`` while more than 0.80 of the memory is used,
 - ``("process_memory_high_watermark", pid)`` while one of our processes has more than 0.05
   of it. What a process has is `process_info`'s estimate, which errs to the low side.
+
+    >>> import supervisors
+    >>> from supervisors import alarm_handler
+    >>> from supervisors.os_mon import Memory, MemorySettings, MemSup, memsup
+    >>> async def nearly_full():
+    ...     return Memory(total=1_000_000_000, used=900_000_000)
+    >>> async def main():
+    ...     await alarm_handler.start_link()
+    ...     await MemSup.start_link(MemorySettings(read=nearly_full), name="memsup")
+    ...     print(await memsup.get_system_memory_data())
+    ...     return [id for id, _ in await alarm_handler.get_alarms()]
+    >>> supervisors.run(main)
+    Memory(total=1000000000, used=900000000)
+    ['system_memory_high_watermark']
 """
 
 from __future__ import annotations

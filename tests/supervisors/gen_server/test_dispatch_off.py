@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from .dispatch import SERVERS, AsyncServer, Server, seen
@@ -42,6 +42,7 @@ commands = st.one_of(
 
 @pytest.mark.parametrize("cls", [Server, AsyncServer])
 @settings(max_examples=300)
+@example(program=[("request", 0, "end me")], trap=False)
 @given(program=st.lists(commands, min_size=1, max_size=20), trap=st.booleans())
 def test_nothing_tells_whether_servers_are_entered(
     cls: type[Server], program: list[Any], trap: bool
