@@ -10,11 +10,13 @@ from erlmcp_py.protocol.jsonrpc import Request
 from erlmcp_py.protocol.meta import read_progress_token
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.context import Context
+from erlmcp_py.server.gate import Gate
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.interaction.rounding import interaction_of
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.server.signature import Handler
 from erlmcp_py.server.tasks.policy import TaskWish
+from erlmcp_py.server.workers.pool import Workers
 
 Kind = Literal["tool", "resource", "prompt", "completion", "task", "skill"]
 
@@ -31,6 +33,10 @@ class Call:
     finish: Callable[[Any], Result]
     """Makes the answer of what the handler returned; `BadResult` if that is impossible."""
     context: Context | None = None
+    gate: Gate | None = None
+    """Where it waits for its turn; None: it need not."""
+    workers: Workers | None = None
+    """For handlers in processes of the operating system."""
     uri: str | None = None
     """The URI that was asked for, if the call reads a resource."""
     task: TaskWish | None = None
@@ -53,6 +59,9 @@ def with_context(host: Host, request: Request, scope: Scope, call: Call) -> Call
     Raises McpError -32602 if the request continues an earlier one with a state that is not ours.
     """
     handler = call.handler
+    if handler.max_concurrency is not None:
+        call.gate = host.gates.of(handler)
+        call.workers = host.workers
     name = handler.context_name
     if name is not None:
         token = read_progress_token(request)

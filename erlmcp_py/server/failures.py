@@ -45,6 +45,16 @@ def timed_out(call: Call) -> Result | McpError:
     return _failed(call, f"{_subject(call)} timed out after {call.handler.timeout:g} s")
 
 
+def busy(call: Call) -> Result | McpError:
+    """The answer to a call beyond those that may run and wait."""
+    handler = call.handler
+    return _failed(
+        call,
+        f"{_subject(call)} is busy: {handler.max_concurrency} calls run and {handler.max_waiting} "
+        "wait; try again later",
+    )
+
+
 def describe_reason(reason: Any) -> str:
     """One line: `ValueError: text` of an exception, OTP's words for other exit reasons."""
     if isinstance(reason, tuple) and reason and isinstance(reason[0], BaseException):

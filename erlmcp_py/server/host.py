@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from erlmcp_py.server.definition import Server
+from erlmcp_py.server.gate import Gates
 from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.pages import Pages
+from erlmcp_py.server.workers.pool import Workers
 from supervisors import Pid
 
 if TYPE_CHECKING:
@@ -31,5 +33,9 @@ class Host:
     """Seconds of the wall clock, for what outlives the process."""
     tasks: TaskBook | None = None
     """Where the node keeps its tasks; None where nobody would work on them."""
+    workers: Workers | None = None
+    """For handlers in processes of the operating system."""
+    gates: Gates = field(default_factory=Gates)
+    """Where calls wait for their turn."""
     pages: Pages = field(default_factory=Pages)
     """The lists, as far as they have been encoded."""

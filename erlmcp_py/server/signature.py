@@ -9,6 +9,7 @@ client's call is found too late.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, get_args, get_type_hints
@@ -16,8 +17,11 @@ from typing import Any, Literal, NoReturn, get_args, get_type_hints
 from erlmcp_py.server.context import Context
 from erlmcp_py.server.docstring import parse_docstring
 
-Mode = Literal["inline", "async", "thread"]
-Isolation = Literal["inline", "thread"]
+Mode = Literal["inline", "async", "thread", "process"]
+Isolation = Literal["inline", "thread", "process"]
+
+MAX_WAITING = 100
+"""Calls that wait for their turn where the author says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Handler:
 
     function: Callable[..., Any]
     mode: Mode
-    """inline: in the server process; async: a process of its own; thread: that, and a thread."""
+    """inline: in the server process; async: a process of its own; thread, process: that, and a thread
+    or a process of the operating system."""
     timeout: float
     """Seconds until a call is given up; it cannot interrupt an inline handler."""
     where: str
@@ -58,6 +63,10 @@ class Handler:
     """From the docstring."""
     others: bool = False
     """Whether it has ``**arguments``, for what its parameters do not name."""
+    max_concurrency: int | None = None
+    """Calls of it that run at a time; None: any number."""
+    max_waiting: int = MAX_WAITING
+    """Calls beyond these that wait for their turn."""
 
 
 def location(function: Callable[..., Any]) -> str:
@@ -72,6 +81,8 @@ def read_handler(
     *,
     timeout: float,
     isolation: Isolation = "inline",
+    max_concurrency: int | None = None,
+    max_waiting: int = MAX_WAITING,
     others: bool = False,
 ) -> Handler:
     """Analyse `function`; TypeError or ValueError names file:line and what would be right.
@@ -110,9 +121,15 @@ def read_handler(
         parameters.append(
             Parameter(name, hints[name], parameter.default, documentation.parameters.get(name, ""))
         )
+    mode = _mode(function, isolation, where)
+    if mode == "process":
+        _check_importable(function, context_name, where)
+        if max_concurrency is None:
+            max_concurrency = os.cpu_count() or 1
+    _check_concurrency(mode, max_concurrency, max_waiting, where)
     return Handler(
         function=function,
-        mode=_mode(function, isolation, where),
+        mode=mode,
         timeout=seconds,
         where=where,
         parameters=tuple(parameters),
@@ -120,6 +137,8 @@ def read_handler(
         returns=hints.get("return", inspect.Signature.empty),
         description=documentation.description,
         others=takes_others,
+        max_concurrency=max_concurrency,
+        max_waiting=max_waiting,
     )
 
 
@@ -131,17 +150,47 @@ def seconds_of(timeout: object, where: str) -> float:
 
 
 def _mode(function: Callable[..., Any], isolation: Isolation, where: str) -> Mode:
-    if isolation not in ("inline", "thread"):
-        raise ValueError(f"{where}: isolation must be 'inline' or 'thread', not {isolation!r}")
+    if isolation not in get_args(Isolation):
+        known = ", ".join(map(repr, get_args(Isolation)))
+        raise ValueError(f"{where}: isolation must be one of {known}, not {isolation!r}")
     plain = function if inspect.isroutine(function) else getattr(function, "func", None)
     target: Any = plain if plain is not None else type(function).__call__
     if inspect.isasyncgenfunction(target) or inspect.isgeneratorfunction(target):
         raise TypeError(f"{where}: a generator cannot be a handler; return the whole result")
     if not inspect.iscoroutinefunction(target):
         return isolation
-    if isolation == "thread":
-        raise TypeError(f"{where}: an async handler cannot have isolation='thread'; make it plain")
+    if isolation != "inline":
+        raise TypeError(
+            f"{where}: an async handler cannot have isolation={isolation!r}; make it plain"
+        )
     return "async"
+
+
+def _check_importable(function: Any, context_name: str | None, where: str) -> None:
+    """A worker process finds a handler by its name, and has no way to the client."""
+    if not inspect.isfunction(function) or not function.__qualname__.isidentifier():
+        raise TypeError(
+            f"{where}: isolation='process' needs a function at the top of a module, not {function!r}"
+        )
+    if function.__module__ == "__main__":
+        raise TypeError(
+            f"{where}: isolation='process' needs a module that can be imported; this one is a script"
+        )
+    if context_name is not None:
+        _refuse(where, context_name, "cannot go to another process; leave out", "the Context")
+
+
+def _check_concurrency(mode: Mode, running: object, waiting: object, where: str) -> None:
+    if running is not None:
+        if type(running) is not int or running < 1:
+            raise ValueError(f"{where}: max_concurrency must be 1 or more, not {running!r}")
+        if mode == "inline":
+            raise TypeError(
+                f"{where}: max_concurrency means nothing for a plain handler, which always runs "
+                "alone; make it async, or give it an isolation"
+            )
+    if type(waiting) is not int or waiting < 0:
+        raise ValueError(f"{where}: max_waiting must be 0 or more, not {waiting!r}")
 
 
 def _annotated_object(function: Callable[..., Any]) -> Any:

@@ -59,7 +59,7 @@ from erlmcp_py.server.definition.resources import define_resource
 from erlmcp_py.server.definition.skills import list_skills
 from erlmcp_py.server.definition.tools import define_tool
 from erlmcp_py.server.listings import read_listing
-from erlmcp_py.server.signature import Isolation, read_handler
+from erlmcp_py.server.signature import MAX_WAITING, Isolation, read_handler
 from erlmcp_py.server.skills.directory import RECHECK, SkillDirectory
 from erlmcp_py.server.tasks.policy import TaskPolicy, TaskSupport
 from erlmcp_py.server.uri import is_template
@@ -149,6 +149,8 @@ class Server:
         output_schema: Json | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         isolation: Isolation = "inline",
+        max_concurrency: int | None = None,
+        max_waiting: int = MAX_WAITING,
         annotations: ToolAnnotations | None = None,
         icons: Icons | None = None,
         meta: Json | None = None,
@@ -158,8 +160,12 @@ class Server:
 
         Arguments come from the signature, texts from the docstring, the output schema from the
         return hint. A plain function runs in the server process and must be quick; one that blocks
-        says `isolation="thread"`; one that waits is `async`. `timeout` in seconds applies to the
-        last two. TypeError or ValueError if the definition cannot work.
+        says `isolation="thread"`, one that computes for long `isolation="process"`; one that waits is
+        `async`. `timeout` in seconds applies to all but the first. TypeError or ValueError if the
+        definition cannot work.
+
+        max_concurrency: calls that run at a time, any number unless given ("process": as many as
+        there are processors); max_waiting: calls beyond these that wait in order. More are refused.
 
         input_schema, output_schema: JSON Schemas (2020-12) in the place of those made of the hints;
         they are kept as they are. The function takes the properties of the input schema as
@@ -172,7 +178,12 @@ class Server:
 
         def define(function: F) -> F:
             handler = read_handler(
-                function, timeout=timeout, isolation=isolation, others=input_schema is not None
+                function,
+                timeout=timeout,
+                isolation=isolation,
+                max_concurrency=max_concurrency,
+                max_waiting=max_waiting,
+                others=input_schema is not None,
             )
             key = checked_name(
                 function_name(handler) if name is None else name, handler.where, "tool"
@@ -207,6 +218,8 @@ class Server:
         size: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         isolation: Isolation = "inline",
+        max_concurrency: int | None = None,
+        max_waiting: int = MAX_WAITING,
         annotations: Annotations | None = None,
         icons: Icons | None = None,
         meta: Json | None = None,
@@ -222,7 +235,13 @@ class Server:
             raise TypeError("write @server.resource('scheme://...'): the URI is required")
 
         def define(function: F) -> F:
-            handler = read_handler(function, timeout=timeout, isolation=isolation)
+            handler = read_handler(
+                function,
+                timeout=timeout,
+                isolation=isolation,
+                max_concurrency=max_concurrency,
+                max_waiting=max_waiting,
+            )
             known: dict[str, Any] = self.templates if is_template(uri) else self.resources
             refuse_duplicate(known, uri, f"resource {uri!r}", handler.where)
             definition = define_resource(
@@ -306,6 +325,8 @@ class Server:
         description: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         isolation: Isolation = "inline",
+        max_concurrency: int | None = None,
+        max_waiting: int = MAX_WAITING,
         icons: Icons | None = None,
         meta: Json | None = None,
     ) -> Callable[[F], F]:
@@ -313,7 +334,13 @@ class Server:
         refuse_bare("prompt", name)
 
         def define(function: F) -> F:
-            handler = read_handler(function, timeout=timeout, isolation=isolation)
+            handler = read_handler(
+                function,
+                timeout=timeout,
+                isolation=isolation,
+                max_concurrency=max_concurrency,
+                max_waiting=max_waiting,
+            )
             key = checked_name(
                 function_name(handler) if name is None else name, handler.where, "prompt"
             )

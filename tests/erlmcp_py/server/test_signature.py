@@ -55,8 +55,8 @@ def test_timeout_must_be_positive_seconds(timeout: Any) -> None:
 
 
 def test_isolation_must_be_known() -> None:
-    with pytest.raises(ValueError, match="'inline' or 'thread', not 'process'"):
-        read_handler(lambda: None, timeout=1, isolation="process")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="one of 'inline', 'thread', 'process', not 'fibre'"):
+        read_handler(lambda: None, timeout=1, isolation="fibre")  # type: ignore[arg-type]
 
 
 async def waits() -> None: ...

@@ -1,0 +1,1 @@
+"""Handlers in OS processes of their own, for work that would hold the interpreter."""
