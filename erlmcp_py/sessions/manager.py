@@ -6,7 +6,7 @@ cannot answer. It decides, and the caller does (`directory`).
 An entry is in one of three states. *Up*: its process is known. *Coming*: its process is
 being started or restarted, and who looks it up waits for it. *Absent*: there is a record,
 but nobody starts it (the pool of sessions was restarted, say); the first one who looks it up
-is told to revive it.
+is told to revive it, and is watched meanwhile: if it ends over it, the next one is told.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import msgspec
 from erlmcp_py.sessions.record import SessionRecord
 from erlmcp_py.sessions.store import SessionStore
 from supervisors import (
+    From,
     GenServer,
     Pid,
     cast,
     current_runtime,
     demonitor,
+    is_alive,
     is_normal,
     limit_mailbox,
     monitor,
@@ -66,11 +68,12 @@ class SessionsStatistics(msgspec.Struct, frozen=True):
 
 
 class _Entry:
-    __slots__ = ("busy", "coming", "pid", "ref", "waiting")
+    __slots__ = ("busy", "coming", "pid", "ref", "reviver", "waiting")
 
     def __init__(self) -> None:
         self.pid: Pid | None = None
         self.ref: Any = None
+        self.reviver: Any = None
         self.coming = False
         self.busy = False
         self.waiting: list[Any] = []
@@ -82,6 +85,7 @@ class _State:
         self.limits = limits
         self.entries: dict[str, _Entry] = {}
         self.by_ref: dict[Any, str] = {}
+        """Of session processes, and of those who were told to revive one."""
         self.created = self.refused = self.deleted = self.expired = self.lost = 0
 
     def entry(self, id: str) -> _Entry:
@@ -177,11 +181,20 @@ class SessionManager(GenServer):
         if entry.pid is not None:
             return ("reply", entry.pid, state)
         if not entry.coming:
-            entry.coming = True
-            return ("reply", ("revive", record), state)
+            self._have_revived(entry, from_, record, state)
+            return ("noreply", state)
         entry.waiting.append(from_)
         send_after(PATIENCE, own_pid(), ("impatient", id, from_))
         return ("noreply", state)
+
+    def _have_revived(
+        self, entry: _Entry, from_: From, record: SessionRecord, state: _State
+    ) -> None:
+        entry.coming = True
+        if from_.pid is not None:
+            entry.reviver = monitor(from_.pid)
+            state.by_ref[entry.reviver] = record.id
+        reply(from_, ("revive", record))
 
     def _create(
         self, server: str | None, params: Any, version: str, subject: str | None, state: _State
@@ -203,8 +216,8 @@ class SessionManager(GenServer):
         known = state.store.remove(id) is not None
         entry = state.entries.pop(id, None)
         if entry is not None:
+            self._unwatch(entry, state)
             if entry.pid is not None:
-                self._unwatch(entry, state)
                 cast(entry.pid, "close")
             for from_ in entry.waiting:
                 reply(from_, None)
@@ -213,6 +226,7 @@ class SessionManager(GenServer):
     def _failed(self, id: str, state: _State) -> None:
         """Whoever was to start the process could not."""
         entry = state.entry(id)
+        self._unwatch(entry, state)
         entry.coming = False
         waiting, entry.waiting = entry.waiting, []
         for from_ in waiting:
@@ -236,8 +250,10 @@ class SessionManager(GenServer):
             cast(pid, "close")
             return
         entry = state.entry(id)
-        if entry.pid is not None:
-            self._unwatch(entry, state)
+        if entry.pid is not None and entry.pid is not pid and is_alive(entry.pid):
+            cast(pid, "close")  # revived twice: the one who was told first had not quite failed
+            return
+        self._unwatch(entry, state)
         entry.pid = pid
         entry.coming = entry.busy = False
         entry.ref = monitor(pid)
@@ -247,20 +263,34 @@ class SessionManager(GenServer):
             reply(from_, pid)
 
     def _unwatch(self, entry: _Entry, state: _State) -> None:
-        demonitor(entry.ref, flush=True)
-        state.by_ref.pop(entry.ref, None)
+        for ref in (entry.ref, entry.reviver):
+            if ref is not None:
+                demonitor(ref, flush=True)
+                state.by_ref.pop(ref, None)
+        entry.ref = entry.reviver = None
 
     def _down(self, ref: Any, reason: Any, state: _State) -> None:
         id = state.by_ref.pop(ref, None)
         if id is None:
             return
         entry = state.entries[id]
+        if ref is entry.reviver:
+            self._abandoned(id, entry, state)
+            return
         entry.pid = entry.ref = None
         entry.busy = False
         # The supervisor brings back what ended abnormally; else the next lookup does.
         entry.coming = not is_normal(reason)
         if entry.coming:
             state.lost += 1
+
+    def _abandoned(self, id: str, entry: _Entry, state: _State) -> None:
+        """Who was to start the process has ended; whoever waits for it longest does it instead."""
+        entry.reviver = None
+        entry.coming = False
+        record = state.store.get(id)
+        if entry.waiting and record is not None:
+            self._have_revived(entry, entry.waiting.pop(0), record, state)
 
     # --- idle sessions ------------------------------------------------------------------
 

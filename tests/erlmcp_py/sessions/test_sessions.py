@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from erlmcp_py import sessions
 from erlmcp_py.protocol.jsonrpc import ErrorResponse, Response, notification, request
@@ -266,3 +267,35 @@ async def test_the_tree_stops_in_order() -> None:
         await stop(top, "shutdown", math.inf)
         assert not is_alive(pid)
         assert whereis("sessions") is None
+
+
+async def test_one_who_is_told_to_revive_a_session_and_ends_over_it_is_replaced() -> None:
+    async with tree():
+        record, pid = await sessions.create(None, PARAMS, "2025-11-25")
+        pool = whereis("session_pool")
+        assert pool is not None
+        await kill(pool)
+        await wait_all_tasks_blocked()
+        assert not is_alive(pid)
+        told = trio.Event()
+
+        async def reviver() -> None:
+            answer = await call("sessions", ("lookup", record.id))
+            assert answer == ("revive", record)
+            told.set()
+            await trio.sleep_forever()
+
+        first = spawn(reviver)
+        await told.wait()
+        async with trio.open_nursery() as nursery:
+            found: list[Pid | None] = []
+
+            async def look() -> None:
+                found.append(await sessions.find(record.id))
+
+            nursery.start_soon(look)
+            await wait_all_tasks_blocked()
+            await kill(first)
+        assert found[0] is not None
+        assert is_alive(found[0])
+        assert await sessions.find(record.id) == found[0]
