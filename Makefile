@@ -10,7 +10,7 @@ ARGS  ?=
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench simulate conformance clean
+.PHONY: help run test check fmt bench simulate crashes conformance interop fuzz clean
 
 help:
 	@echo 'make run    start the node with the three examples   (ARGS="--http 127.0.0.1:9000")'
@@ -19,7 +19,10 @@ help:
 	@echo 'make fmt    format the code and mend what ruff can mend'
 	@echo 'make bench  measure, side by side with Erlang, Pykka, otpylib and the official MCP SDK'
 	@echo 'make simulate  faults in random supervision trees    (N=100000 SEED=1)'
+	@echo 'make crashes  kills in a node while clients work     (N=10000 SEED=1)'
 	@echo 'make conformance  the official MCP suite            (ARGS="server-2026-07-28")'
+	@echo 'make interop  independent clients against a node    (ARGS="-k typescript_2")'
+	@echo 'make fuzz   messages that are almost right          (N=100000)'
 	@echo 'make clean  remove .venv and every cache'
 
 run: $(RUN)
@@ -47,8 +50,18 @@ SEED ?=
 simulate: $(DEV)
 	@$(BIN)/python -m supervisors.testing.simulate --total $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+crashes: N := $(if $(filter file,$(origin N)),10000,$(N))
+crashes: $(DEV)
+	@$(BIN)/python -m tests.crash --total $(N) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 conformance: $(SUITE)
 	@$(BIN)/python -m tests.conformance $(ARGS)
+
+interop: $(SUITE)
+	@ERLMCP_REQUIRE_SERVICES=1 $(BIN)/python -m pytest tests/interop/test_clients.py tests/interop/test_inspector.py $(ARGS)
+
+fuzz: $(DEV)
+	@$(BIN)/python -m tests.fuzz --total $(N) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
