@@ -2,15 +2,27 @@
 
 Every node has a copy of the table, so a look-up asks nobody. Whether a name is free is
 decided in one place, the connected node whose name sorts first, and its answer is awaited;
-so two nodes that see each other can never both get one name. Nodes that did not see each
-other can: when they meet, each such name is resolved once, on the node of one of the two
+so of nodes that see each other one gets a name. Nodes that did not see each other can both
+get it: when they meet, each such name is resolved once, on the node of one of the two
 processes, and by default the process on the node that sorts last is killed.
 
-    from supervisors.distribution import global_
+WHY only the node of a process speaks for its names, tells others that it has them and has
+them no more: what comes from one node arrives in its order, so every copy goes through what
+happened there and none can be left behind. Were a third node to pass on what it knows, a
+name could come back after its end had been told, for nobody orders signals of two nodes.
+Whoever else wants a name gone asks that node.
 
-    await global_.register_name("leader", self())      # "yes" or "no"
-    send(("global", "leader"), "hello")
-    await Server.start_link(name=("global", "leader"))
+    >>> import supervisors
+    >>> from supervisors.distribution import global_
+    >>> async def main():
+    ...     print(await global_.register_name("leader", supervisors.self()))
+    ...     supervisors.send(("global", "leader"), "hello")
+    ...     print(await supervisors.receive())
+    ...     print(await global_.register_name("leader", supervisors.self()))
+    >>> supervisors.run(main)
+    yes
+    hello
+    no
 
 A name goes with its process, or with the connection to its node.
 """
@@ -20,7 +32,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
 
 import trio
 
@@ -58,12 +69,6 @@ def notify_all_name(term: Any, first: Pid, second: Pid) -> None:
     send(second, ("global_name_conflict", term, first))
 
 
-@dataclass(slots=True)
-class _Entry:
-    pid: Pid
-    resolve: Resolve
-
-
 class _Holder(Watch):
     """Watches a process of this node that has a global name."""
 
@@ -87,16 +92,20 @@ class _Question:
 
 
 class GlobalNames:
-    """One node's copy of the table, and its part in deciding."""
+    """One node's copy of the table, and its part in deciding.
+
+    Until a conflict is resolved a name has several holders in the table, and the first in
+    the order of pids is found, everywhere the same. Kept with a holder of this node is who
+    decides a conflict about it.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._table: dict[Any, _Entry] = {}
+        self._table: dict[Any, dict[Pid, Resolve | None]] = {}
         self._reserved: dict[Any, str] = {}
         self._watches: dict[Any, tuple[Pid, _Holder]] = {}
         self._questions: dict[int, _Question] = {}
         self._asked = 0
-        self._losers: WeakKeyDictionary[Pid, set[Any]] = WeakKeyDictionary()
         endpoint.services["global"] = self._receive
         endpoint.on_up(self._up)
         endpoint.on_down(self._down)
@@ -105,24 +114,40 @@ class GlobalNames:
 
     def whereis_name(self, term: Any) -> Pid | None:
         """The process with that name, on whichever node."""
-        entry = self._table.get(term)
-        return None if entry is None else entry.pid
+        holders = self._table.get(term)
+        return min(holders) if holders else None
 
     def register_name(
         self, term: Any, pid: Pid, resolve: Resolve = random_exit_name
     ) -> Literal["yes", "no"]:
         """Enter a name that `reserve` has seen to be free everywhere."""
-        if term in self._table:
+        endpoint = self._endpoint
+        away = pid.node != endpoint.node
+        if term in self._table or (away and pid.node not in endpoint.connected):
+            self._release(term)
             return "no"
-        self._set(term, pid, resolve)
-        self._endpoint.broadcast("global", ("set", term, pid))
+        if away:
+            endpoint.send(pid.node, _service(("hold", term, pid, resolve)))
+            self._set(term, pid, None)
+        else:
+            self._hold(term, pid, resolve, endpoint.node)
         return "yes"
+
+    def _hold(self, term: Any, pid: Pid, resolve: Resolve, asker: str) -> None:
+        """`pid`, a process of this node, has the name, which is kept free for `asker`."""
+        # The others hear of it first: if the process has ended meanwhile, taking the name
+        # away again is the next thing they hear.
+        self._endpoint.broadcast("global", ("set", term, pid, asker))
+        self._freed(term, asker)
+        if term in self._watches:
+            self.gone(term, pid)  # somebody here was faster, through another decider
+        else:
+            self._set(term, pid, resolve)
 
     def unregister_name(self, term: Any) -> None:
         """Take the name away, everywhere."""
-        entry = self._table.get(term)
-        if entry is not None:
-            self.gone(term, entry.pid)
+        for pid in list(self._table.get(term, ())):
+            self._drop(term, pid)
 
     # --- deciding ------------------------------------------------------------------------------
 
@@ -158,31 +183,51 @@ class GlobalNames:
         self._reserved[term] = node
         return True
 
+    def _release(self, term: Any) -> None:
+        """We do not take a name that was kept free for us, whoever did that."""
+        self._freed(term, self._endpoint.node)
+        self._endpoint.broadcast("global", ("release", term))
+
+    def _freed(self, term: Any, node: str) -> None:
+        if self._reserved.get(term) == node:
+            del self._reserved[term]
+
     # --- the table ---------------------------------------------------------------------------
 
-    def _set(self, term: Any, pid: Pid, resolve: Resolve = random_exit_name) -> None:
-        self._reserved.pop(term, None)
-        self._unwatch(term)
-        self._table[term] = _Entry(pid, resolve)
+    def _set(self, term: Any, pid: Pid, resolve: Resolve | None) -> None:
+        self._table.setdefault(term, {})[pid] = resolve
         process = pid._process
         if isinstance(process, Remote):
             return
         if process is None:
             self.gone(term, pid)
             return
+        self._unwatch(term)
         holder = _Holder(self, term)
         self._watches[term] = (pid, holder)
         process.more().monitored_by[holder] = holder  # type: ignore[index]
 
     def gone(self, term: Any, pid: Pid) -> None:
-        """`pid` has the name no more: everywhere."""
+        """`pid`, a process of this node, has the name no more: everywhere."""
         self._unset(term, pid)
         self._endpoint.broadcast("global", ("unset", term, pid))
 
+    def _drop(self, term: Any, pid: Pid) -> None:
+        """Take the name away from `pid`, or have its node do that."""
+        if pid.node == self._endpoint.node:
+            self.gone(term, pid)
+        else:
+            self._unset(term, pid)
+            self._endpoint.send(pid.node, _service(("drop", term, pid)))
+
     def _unset(self, term: Any, pid: Pid) -> None:
-        entry = self._table.get(term)
-        if entry is not None and entry.pid is pid:
+        holders = self._table.get(term)
+        if holders is None or pid not in holders:
+            return
+        del holders[pid]
+        if not holders:
             del self._table[term]
+        if pid.node == self._endpoint.node:
             self._unwatch(term)
 
     def _unwatch(self, term: Any) -> None:
@@ -192,33 +237,30 @@ class GlobalNames:
             if pid._process is not None and pid._process.extras is not None:
                 pid._process.extras.monitored_by.pop(holder, None)  # type: ignore[call-overload]
 
-    def _clash(self, term: Any, entry: _Entry, pid: Pid) -> None:
-        """Two processes have the name. The node of the first of them resolves it, once,
-        however many nodes it hears of the other from.
+    def _clash(self, term: Any, ours: Pid, other: Pid) -> None:
+        """Two processes have the name. The node of the first of them resolves it, which hears
+        of the second from its own node, and so once.
         """
-        first, second = sorted((entry.pid, pid))
-        if first.node != self._endpoint.node or first._process is None:
+        first, second = sorted((ours, other))
+        resolve = self._table[term][ours]
+        if first is not ours or resolve is None:
             return
         with self._endpoint.runtime.active():
-            winner = entry.resolve(term, first, second)
+            winner = resolve(term, first, second)
         for loser in (first, second):
             if loser is not winner:
-                self._losers.setdefault(loser, set()).add(term)
-                self.gone(term, loser)
-        if winner is not None:
-            self._set(term, winner, entry.resolve)
-            self._endpoint.broadcast("global", ("resolved", term, winner))
+                self._drop(term, loser)
 
     # --- what other nodes say ----------------------------------------------------------------
 
     def _up(self, node: str) -> None:
-        known = [(term, entry.pid) for term, entry in self._table.items()]
-        self._endpoint.send(node, _service(("sync", known)))
+        ours = [(term, pid) for term, (pid, _) in self._watches.items()]
+        self._endpoint.send(node, _service(("sync", ours)))
 
     def _down(self, node: str) -> None:
-        for term, entry in list(self._table.items()):
-            if entry.pid.node == node:
-                self._unset(term, entry.pid)
+        for term, holders in list(self._table.items()):
+            for pid in [pid for pid in holders if pid.node == node]:
+                self._unset(term, pid)
         for term, holder in list(self._reserved.items()):
             if holder == node:
                 del self._reserved[term]
@@ -228,16 +270,18 @@ class GlobalNames:
 
     def _receive(self, node: str, body: Any) -> None:
         match body:
-            case "set", term, pid:
-                self._losers.pop(pid, None)
+            case "hold", term, pid, resolve:
+                self._hold(term, pid, resolve, node)
+            case "set", term, pid, asker:
+                self._freed(term, asker)
                 self._heard(term, pid)
             case "sync", known:
                 for term, pid in known:
                     self._heard(term, pid)
             case "unset", term, pid:
                 self._unset(term, pid)
-            case "resolved", term, pid:
-                self._set(term, pid)
+            case "drop", term, pid if pid in self._table.get(term, ()):
+                self.gone(term, pid)
             case "reserve", number, term:
                 self._endpoint.send(
                     node, _service(("granted", number, term, self._grant(term, node)))
@@ -249,19 +293,15 @@ class GlobalNames:
                     question.answered.set()
                 elif granted:  # whoever asked has been cancelled
                     self._endpoint.send(node, _service(("release", term)))
-            case "release", term if self._reserved.get(term) == node:
-                del self._reserved[term]
+            case "release", term:
+                self._freed(term, node)
 
     def _heard(self, term: Any, pid: Pid) -> None:
-        if pid.node != self._endpoint.node and pid.node not in self._endpoint.connected:
-            return  # of a node that we do not see
-        if term in self._losers.get(pid, ()):
-            return
-        entry = self._table.get(term)
-        if entry is None:
-            self._set(term, pid)
-        elif entry.pid is not pid:
-            self._clash(term, entry, pid)
+        """The node of `pid` says that it has the name."""
+        self._set(term, pid, None)
+        ours = self._watches.get(term)
+        if ours is not None:
+            self._clash(term, ours[0], pid)
 
 
 def _service(body: Any) -> Service:
@@ -276,8 +316,8 @@ async def register_name(
 ) -> Literal["yes", "no"]:
     """Give a process a name on all connected nodes; "no" when one has it.
 
-    resolve: who keeps it when two nodes meet that both have it; it must not wait.
-    BadArg when the process is dead.
+    resolve: who keeps it when two nodes meet that both have it; it must not wait, and for a
+    process of another node it has to travel there. BadArg when the process is dead.
     """
     names = current_runtime().endpoint.globals
     if pid._process is None:

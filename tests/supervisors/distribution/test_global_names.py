@@ -204,3 +204,140 @@ async def test_who_is_killed_while_asking_holds_no_name(autojump_clock, cluster,
             with nodes_.runtimes[node].active():
                 otp.exit(holder, "kill")
             await trio.sleep(5)
+
+
+async def everywhere(nodes_, term):
+    return [await nodes_.on(node, whereis, term) for node in nodes_.runtimes]
+
+
+async def test_a_name_got_for_one_who_has_ended_meanwhile_is_gone_everywhere(
+    autojump_clock, cluster
+):
+    """The answer of the deciding node is under way while the process ends."""
+    async with cluster("a", "b", delay=1.0) as nodes_:
+        pid = nodes_.spawn("b", trio.sleep_forever)
+
+        async def ask():
+            await global_.register_name("x", pid)
+
+        nodes_.spawn("b", ask)
+        await trio.sleep(0.5)
+        with nodes_.runtimes["b"].active():
+            otp.exit_signal(pid, "kill")
+        await trio.sleep(10)
+        assert await everywhere(nodes_, "x") == [None, None]
+
+
+def slow_between(slow):
+    """Delays: `slow` says how slow each direction is."""
+    return lambda sender, receiver: slow.get((sender, receiver), 0.0)
+
+
+async def test_nobody_passes_on_a_name_whose_end_the_others_know(autojump_clock, cluster):
+    """`b` and `c` meet; what `b` has yet to hear of `a` must not come back by way of `b`."""
+    slow = {}
+    async with cluster("a", "b", "c", delay=slow_between(slow)) as nodes_:
+        pid = nodes_.spawn("a", named, "x", [])
+        await nodes_.rest()
+        nodes_.network.disconnect("b", "c")
+        slow["a", "b"] = 5.0
+        with nodes_.runtimes["a"].active():
+            otp.exit_signal(pid, "kill")
+        await trio.sleep(1)
+        nodes_.network.connect("b", "c")
+        await trio.sleep(10)
+        assert await everywhere(nodes_, "x") == [None, None, None]
+
+
+async def test_a_conflict_whose_end_is_lost_is_resolved_when_they_meet_again(
+    autojump_clock, cluster
+):
+    """The loser is to be killed, and the connection breaks before it hears of it."""
+    slow = {}
+    async with cluster("a", "b", delay=slow_between(slow)) as nodes_:
+        nodes_.network.partition(["a"], ["b"])
+        pids = {node: nodes_.spawn(node, named, "x", []) for node in ("a", "b")}
+        await nodes_.rest()
+        slow["a", "b"] = 5.0
+        nodes_.network.heal()
+        await trio.sleep(1)
+        nodes_.network.disconnect("a", "b")
+        assert otp.is_alive(pids["b"])
+        slow.clear()
+        nodes_.network.heal()
+        await nodes_.rest()
+        assert not otp.is_alive(pids["b"])
+        keeper = pids["a"]
+        assert await everywhere(nodes_, "x") == [keeper, nodes_.seen_from("b", keeper)]
+
+
+async def test_a_name_given_again_outlives_the_news_of_its_end(autojump_clock, cluster):
+    """`a` takes the name from a process of `c`, which gets it again; `b` hears that in
+    whatever order.
+    """
+    slow = {}
+    async with cluster("a", "b", "c", delay=slow_between(slow)) as nodes_:
+        answers = []
+        pid = nodes_.spawn("c", named, "x", answers)
+        await nodes_.rest()
+        slow["a", "b"] = 5.0
+
+        async def take():
+            global_.unregister_name("x")
+
+        async def again():
+            return await global_.register_name("x", pid)
+
+        await nodes_.on("a", take)
+        await nodes_.rest()
+        assert await nodes_.on("c", again) == "yes"
+        await trio.sleep(10)
+        seen = [nodes_.seen_from(node, pid) for node in ("a", "b", "c")]
+        assert await everywhere(nodes_, "x") == seen
+
+
+async def test_a_name_for_a_process_of_another_node(autojump_clock, cluster):
+    async with cluster("a", "b", "c", delay=0.1) as nodes_:
+        pid = nodes_.spawn("c", trio.sleep_forever)
+
+        async def give():
+            there = nodes_.seen_from("b", pid)
+            assert await global_.register_name("x", there) == "yes"
+            assert global_.whereis_name("x") is there
+            assert await global_.register_name("x", there) == "no"
+
+        await nodes_.on("b", give)
+        await trio.sleep(1)
+        seen = [nodes_.seen_from(node, pid) for node in ("a", "b", "c")]
+        assert await everywhere(nodes_, "x") == seen
+        nodes_.network.partition(["b"], ["a", "c"])
+        assert await everywhere(nodes_, "x") == [seen[0], None, seen[2]]
+        with nodes_.runtimes["c"].active():
+            otp.exit_signal(pid, "kill")
+        await trio.sleep(1)
+        assert await everywhere(nodes_, "x") == [None, None, None]
+
+
+async def test_a_name_that_is_refused_at_the_end_is_not_kept_free(autojump_clock, cluster):
+    """`a` keeps the name free for `b`, which hears meanwhile that `c` has it: `b` gives it back."""
+    async with cluster("a", "b", "c") as nodes_:
+        nodes_.network.disconnect("a", "c")
+
+        async def ask_and_be_late():
+            names = nodes_.runtimes["b"].endpoint.globals
+            assert await names.reserve("x")
+            answers = []
+            pid = nodes_.spawn("c", named, "x", answers)
+            await nodes_.rest()
+            assert answers == ["yes"]
+            assert names.register_name("x", otp.self()) == "no"
+            return pid
+
+        pid = await nodes_.on("b", ask_and_be_late)
+        with nodes_.runtimes["c"].active():
+            otp.exit_signal(pid, "kill")
+        await nodes_.rest()
+        answers = []
+        nodes_.spawn("a", named, "x", answers)
+        await nodes_.rest()
+        assert answers == ["yes"]
