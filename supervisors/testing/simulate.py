@@ -3,6 +3,13 @@
 ``--seed S --faults N`` plays the plan of one seed. ``--total N`` plays fresh seeds until N
 faults have hit. A plan that breaks a rule is minimised and printed as a program; the exit
 status is then 1.
+
+    >>> from supervisors.testing import simulate
+    >>> simulate.main(["--seed", "1", "--faults", "20"])  # doctest: +ELLIPSIS
+    first seed 1
+    ...
+    all invariants held
+    0
 """
 
 from __future__ import annotations
@@ -13,8 +20,7 @@ import sys
 from collections.abc import Sequence
 
 from .simulation.campaign import Tally, campaign
-from .simulation.plan import Plan, as_program
-from .simulation.play import play
+from .simulation.kinds import AnyPlan, as_program, play
 from .simulation.shrink import shrink
 
 
@@ -31,7 +37,7 @@ def _summary(tally: Tally) -> str:
     )
 
 
-def explain(plan: Plan, violation: str) -> str:
+def explain(plan: AnyPlan, violation: str) -> str:
     """The text for a plan that failed: how to repeat it, and the smallest program."""
     small = shrink(plan)
     found = play(small).violation

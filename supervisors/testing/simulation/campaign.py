@@ -1,7 +1,7 @@
 """Many simulations, one after the other: seeds, totals, and the memory they leave.
 
-A campaign plays the plans of consecutive seeds until so many faults have hit, and looks at
-the interpreter in between: no process record may be left of a simulation that is over, and
+A campaign plays the plans of consecutive seeds, of one node and of several as the seeds have
+it, until so many faults have hit, and looks at the interpreter in between: no process record may be left of a simulation that is over, and
 the allocator must come back to the floor it had.
 """
 
@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from ..._process import Process
-from .plan import Plan, make_plan
-from .play import play
+from .kinds import AnyPlan, make, play
 
 WARM_UP = 20
 """Simulations before the floor is measured: caches fill, code is specialised."""
@@ -41,7 +40,7 @@ class Tally:
     checks: int = 0
     injected: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-    failure: tuple[Plan | None, str] | None = None
+    failure: tuple[AnyPlan | None, str] | None = None
 
     @property
     def faults(self) -> int:
@@ -66,7 +65,7 @@ def campaign(
     _, others = _memory()
     floor: int | None = None
     while tally.faults < total and perf_counter() - begun < seconds:
-        plan = make_plan(tally.seed, faults)
+        plan = make(tally.seed, faults)
         outcome = play(plan)
         tally.simulations += 1
         tally.checks += outcome.checks
