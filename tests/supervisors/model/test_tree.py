@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     multiple,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 
 import supervisors as otp
@@ -354,5 +355,7 @@ def _homes(fork: Fork) -> dict[str, str]:
     return homes
 
 
-TestTrees = Trees.TestCase
-TestTrees.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
+def test_random_trees_live_as_the_rules_say() -> None:
+    run_state_machine_as_test(
+        Trees, settings=settings(max_examples=250, stateful_step_count=30, deadline=None)
+    )
