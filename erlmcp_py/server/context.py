@@ -23,10 +23,13 @@ from typing import Any, Final, Protocol, TypeVar, get_args
 
 import trio
 
+from erlmcp_py.protocol.elicitation import ElicitationCompleteParams
 from erlmcp_py.protocol.errors import missing_capability
 from erlmcp_py.protocol.jsonrpc import Notification, RequestId, notification
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
+from erlmcp_py.protocol.methods import find_notification
 from erlmcp_py.protocol.notifications import (
+    ELICITATION_COMPLETE,
     MESSAGE,
     PROGRESS,
     LoggingMessageParams,
@@ -200,6 +203,15 @@ class Context:
         they do not. elicitation_id: by which the server may later say that it is done (2025-11-25).
         """
         await self._one("elicit", ElicitUrl(url, message, elicitation_id), key)
+
+    def elicitation_complete(self, elicitation_id: str) -> None:
+        """Tell the client that the user is through with the page of that elicitation.
+
+        Nothing is sent to clients of revisions other than 2025-11-25, which alone know of it.
+        """
+        if find_notification(ELICITATION_COMPLETE, self._scope.version) is not None:
+            params = ElicitationCompleteParams(elicitation_id=elicitation_id)
+            self._send(notification(ELICITATION_COMPLETE, params))
 
     async def sample(
         self, messages: str | Sequence[SamplingMessage], *, key: str | None = None, **options: Any

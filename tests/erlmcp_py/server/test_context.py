@@ -56,6 +56,10 @@ def server() -> Server:
         ctx.log("loud", "x")  # type: ignore[arg-type]
 
     @server.tool()
+    def through(ctx: Context) -> None:
+        ctx.elicitation_complete("page-1")
+
+    @server.tool()
     def who(ctx: Context) -> dict[str, Any]:
         return {"version": ctx.protocol_version, "principal": ctx.principal}
 
@@ -168,3 +172,19 @@ async def test_a_bad_token(server: Server, connect: Connect) -> None:
     peer = await connect(server)
     error = await peer.error("tools/call", {"name": "plain"}, token=[1])
     assert error["code"] == -32602
+
+
+@ALL_VERSIONS
+async def test_only_one_revision_is_told_of_the_end_of_an_elicitation(
+    connect: Connect, server: Server, version: str
+) -> None:
+    peer = await connect(server, version)
+    await peer.tool("through")
+    told = [
+        {
+            "jsonrpc": "2.0",
+            "method": "notifications/elicitation/complete",
+            "params": {"elicitationId": "page-1"},
+        }
+    ]
+    assert peer.notifications == (told if version == "2025-11-25" else [])
