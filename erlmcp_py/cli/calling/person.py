@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import click
+import msgspec
 
 from erlmcp_py.console.draw import clean
 from erlmcp_py.protocol.elicitation import (
@@ -50,7 +51,8 @@ class Terminal:
             case "notifications/message":
                 assert method == MESSAGE
                 data = params.get("data")
-                click.echo(f"{params.get('level')}: {clean(data)}", err=True)
+                text = data if isinstance(data, str) else msgspec.json.encode(data).decode()
+                click.echo(f"{params.get('level')}: {clean(text)}", err=True)
             case "crash":
                 click.echo(clean(params["text"]), err=True)
 

@@ -124,7 +124,7 @@ def test_progress_and_logs_are_on_stderr(forms: str) -> None:
     result = run("call", forms, "chatty")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr.splitlines() == [
-        "warning: {'disk': 'full'}",
+        'warning: {"disk":"full"}',
         "progress 1 of 4",
         "progress 2.5: more than half",
     ]

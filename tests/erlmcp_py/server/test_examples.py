@@ -7,6 +7,7 @@ import pytest
 from trio.testing import MockClock
 
 import examples.calculator
+import examples.ordering
 import examples.simple
 import examples.weather
 from erlmcp_py.protocol.versions import SUPPORTED
@@ -14,7 +15,7 @@ from erlmcp_py.protocol.versions import SUPPORTED
 from .conftest import Connect
 
 ALL_VERSIONS = pytest.mark.parametrize("version", SUPPORTED)
-MODULES = [examples.simple, examples.calculator, examples.weather]
+MODULES = [examples.simple, examples.calculator, examples.weather, examples.ordering]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -30,6 +31,8 @@ async def test_everything_is_described(connect: Connect, module: Any, version: s
         assert tool["description"]
         for argument in tool["inputSchema"]["properties"].values():
             assert argument.get("description"), tool
+    if not module.server.prompts:
+        return
     for prompt in (await peer.result("prompts/list"))["prompts"]:
         assert prompt["description"]
 
