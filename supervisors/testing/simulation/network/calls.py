@@ -27,13 +27,15 @@ IN_TIME = 1e-6
 @dataclass(slots=True)
 class Call:
     """A call that has not come back. life: who is asked; named: by a name, so that another
-    may have taken its place. since: of the world's sequence.
+    may have taken its place; at_once: for what is answered at once. since: of the world's
+    sequence.
     """
 
     caller: Pid
     node: str
     life: Life
     named: bool
+    at_once: bool
     since: int
     begun: float
     timeout: float
@@ -81,7 +83,8 @@ async def _caller(world: World, node: str, life: Life, number: int, seconds: flo
         life = world.lives[key_of(holder)]
     timeout = (0.3, 5.0, 40.0)[number % 3]
     token = world.tick()
-    entry = Call(own_pid(), node, life, way in (1, 2), token, world.now(), timeout)
+    at_once = request[0] in ("echo", "early")
+    entry = Call(own_pid(), node, life, way in (1, 2), at_once, token, world.now(), timeout)
     calls = world.book(Calls).under_way
     calls[token] = entry
     try:
@@ -159,6 +162,13 @@ def _check(world: World, quiet: bool) -> Iterator[str]:
             yield f"{said}, whose node is not connected"
         elif quiet and entry.life.ended is not None and not entry.named:
             yield f"{said}, which has ended"
+        elif (
+            quiet
+            and entry.at_once
+            and world.rests(entry.life.pid)
+            and world.connections.kept_since(entry.node, entry.life.node, entry.since)
+        ):
+            yield f"{said}, which has answered"
 
 
 SUBJECT = Subject(

@@ -15,11 +15,13 @@ from ...._process import Process, Remote
 from ...._runtime import Runtime
 from ...._signals import exit_signal, link, send, unlink
 from ...._signals import self as own_pid
-from .subject import FaultKind, Subject, pid_of, told
+from .subject import FaultKind, Subject, pid_of, tell, told
 from .world import Key, Life, World, key_of
 
 if TYPE_CHECKING:
+    from ..tree import Fault
     from .actors import Actor
+    from .cluster import Cluster
 
 
 @dataclass(slots=True)
@@ -57,10 +59,10 @@ def _links(actor: Actor, other: Life) -> Any:
     book = world.book(Links)
     book.made[pair] += 1
     book.freed.discard(pair)
-    book.bonds[pair] = world.tick()
     if not world.connections.stands(actor.node, other.node):
         book.unconnected[pair] += 1
-        del book.bonds[pair]
+    elif world.quiet():  # otherwise an unlink may be under way that is meant for it, too
+        book.bonds[pair] = world.tick()
     try:
         link(pid_of(actor, other))
     except NoProc:
@@ -77,8 +79,19 @@ def _unlinks(actor: Actor, other: Life) -> None:
     send(own_pid(), ("unlinked", other, book.made[actor.life, other]))
 
 
+def _relink(cluster: Cluster, fault: Fault) -> bool:
+    """Link, unlink and link at once, now and then from both ends: the signals cross."""
+    world = cluster.world
+    target, other = world.living(fault.target), world.living(fault.other)
+    if target is None or other is None or target is other:
+        return False
+    tell(world, target, _relinks, other)
+    if fault.number % 2:
+        tell(world, other, _relinks, target)
+    return True
+
+
 def _relinks(actor: Actor, other: Life) -> Any:
-    """All at once, as fast as can be: the signals cross."""
     answer = _links(actor, other)
     if answer is None:
         _unlinks(actor, other)
@@ -206,7 +219,7 @@ SUBJECT = Subject(
     faults={
         "link": FaultKind(told(_links), 12),
         "unlink": FaultKind(told(_unlinks), 7),
-        "relink": FaultKind(told(_relinks), 5),
+        "relink": FaultKind(_relink, 6),
         "exit": FaultKind(told(_exits), 6),
         "kill": FaultKind(told(_kills), 5),
     },

@@ -70,7 +70,7 @@ class _Driver:
     async def suffer(self, fault: Fault) -> None:
         """Let one fault happen and look at what it did."""
         if FAULTS[fault.kind].inject(self.cluster, fault):
-            self.outcome.injected[fault.kind] += 1
+            self.outcome.injected[f"network {fault.kind}"] += 1
         await self._look()
         if fault.pause:
             await trio.sleep(fault.pause)
