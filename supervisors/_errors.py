@@ -8,7 +8,9 @@ A reason is a plain value, as in Erlang: ``"normal"``, ``"shutdown"``, ``("shutd
 from __future__ import annotations
 
 from traceback import StackSummary, TracebackException
-from typing import Any
+from typing import Any, Final
+
+import trio
 
 Reason = Any
 
@@ -104,6 +106,25 @@ class Finished(BaseException):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+UNWINDING: Final = (KeyboardInterrupt, trio.Cancelled, SelfExit, Finished, GeneratorExit)
+
+
+def unwinds(error: BaseException) -> bool:
+    """Whether an exception ends more than the callback it leaves: Ctrl-C, a cancellation, the
+    end of the task. Any other, ``SystemExit`` too, is a crash of the process that raised it.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(UNWINDING) is not None
+    return isinstance(error, UNWINDING)
+
+
+def interrupts(error: BaseException | None) -> bool:
+    """Whether it is Ctrl-C, which ends the program: also from inside a nursery."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)
 
 
 class Stack:

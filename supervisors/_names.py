@@ -8,7 +8,7 @@ registered name on that node when a signal gets there.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import trio
 
@@ -126,10 +126,15 @@ def _is_ending(process: Process) -> bool:
 async def free_to_start(runtime: Runtime, name: Name) -> None:
     """Return when a process may be started under `name`.
 
-    Raises StartError ``("already_started", pid)`` when somebody has it (G2). A holder that
+    Raises StartError ``("already_started", pid)`` when somebody has it (G2), BadArg or
+    TypeError for what nobody can be started as. A holder that
     is about to end is waited for: after a supervisor was killed its replacement would
     otherwise use up its restarts on children of the old one that are still stopping.
     """
+    if isinstance(name, str):
+        require_name(name)
+    else:
+        _keeper_of(name)  # (name, node) can be sent to, but nobody starts there
     while True:
         pid = runtime.names.get(name) if isinstance(name, str) else resolve(name)
         if pid is None and isinstance(name, tuple) and name[0] == "global":
@@ -152,14 +157,22 @@ async def free_to_start(runtime: Runtime, name: Name) -> None:
             watches.pop(vacancy, None)  # type: ignore[call-overload]
 
 
+NO_NAMES: Final = ("", "undefined")
+"""What no process can be registered as (P13)."""
+
+
+def require_name(name: str) -> None:
+    if name in NO_NAMES or not isinstance(name, str):
+        raise BadArg(f"{name!r} is no name; a name is a non-empty string, not 'undefined'")
+
+
 def register(name: str, pid: Pid) -> None:
     """Give a process a name.
 
     Raises BadArg when the name is taken, empty or ``"undefined"``, or when the process is
     dead or has a name already (rule P13).
     """
-    if not name or name == "undefined":
-        raise BadArg(f"{name!r} is no name; a name is a non-empty string, not 'undefined'")
+    require_name(name)
     process = pid._process
     if process is None or not process.alive:
         raise BadArg(f"cannot register {name!r}: process {pid} is dead")

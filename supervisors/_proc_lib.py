@@ -17,7 +17,7 @@ from outcome import Error, Value
 
 from ._cell import current_process, current_runtime, require_process
 from ._errors import Finished, Ignore, Reason, StartError
-from ._names import Name, claim, free_to_start
+from ._names import NO_NAMES, Name, claim, free_to_start
 from ._pid import Pid, Ref
 from ._process import EXITING, Monitor, Process, Watch, signal_exit
 from ._signals import demonitor
@@ -74,7 +74,7 @@ async def start(
     """
     parent = require_process("start_link()") if link else current_process()
     runtime = current_runtime()
-    if name is not None and (type(name) is not str or name in runtime.names):
+    if name is not None and (type(name) is not str or name in runtime.names or name in NO_NAMES):
         await free_to_start(runtime, name)
     handshake = Handshake(parent if link else None)
 
@@ -89,17 +89,22 @@ async def start(
 
     process = TaskProcess.spawn(fn, args, label=label, link=link, prepare=ready)
 
+    def give_up() -> None:
+        if link and parent is not None:
+            process.unlink_from(parent)  # who does not want it any more does not die of it
+        signal_exit(process, process.pid, "kill", linked=False)
+
     def late() -> None:
         if handshake.outcome is None:
             handshake.error = StartError("timeout")
-            signal_exit(process, process.pid, "kill", linked=False)
+            give_up()
 
     timer = None if timeout == math.inf else runtime.timers.add(timeout, late)
 
     def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
         handshake.task = None
         if parent is None or parent.status != EXITING:
-            signal_exit(process, process.pid, "kill", linked=False)
+            give_up()
         # else the starter is dying: what becomes of the child is for the link to say (G8).
         return trio.lowlevel.Abort.SUCCEEDED
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._errors import Reason
+from ._errors import Reason, unwinds
 from ._pid import Pid
 
 
@@ -139,7 +139,9 @@ class Reports:
         for subscriber in self._subscribers:
             try:
                 subscriber(report)
-            except Exception as error:
+            except BaseException as error:
+                if unwinds(error):
+                    raise
                 self._subscribers = tuple(s for s in self._subscribers if s is not subscriber)
                 sys.stderr.write(f"supervisors: report subscriber removed: {error!r}\n")
                 self.emit(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import trio
 
 from ._cell import active_runtime, cell, task_process
-from ._errors import Exit
+from ._errors import Exit, unwinds
 from ._pid import Pid
 from ._process import Process, signal_exit
 from ._reports import Reports, Subscriber
@@ -92,7 +92,12 @@ class Runtime:
             if pid._process is not None:
                 signal_exit(pid._process, pid, "kill", linked=False)
         self._nursery.cancel_scope.cancel()
-        await self._nursery_manager.__aexit__(None, None, None)
+        try:
+            await self._nursery_manager.__aexit__(None, None, None)
+        except BaseExceptionGroup as group:
+            if group.split(KeyboardInterrupt)[1] is not None:
+                raise
+            raise KeyboardInterrupt from group
 
     @contextmanager
     def active(self) -> Iterator[Self]:
@@ -188,7 +193,9 @@ def run(
             async def first() -> None:
                 try:
                     box.append(await async_fn(*args))
-                except Exception as error:
+                except BaseException as error:
+                    if unwinds(error):
+                        raise
                     failed.append(error)
 
             process = TaskProcess.spawn(first, (), label="main", on_end=done.set)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import trio
 
 from ._cell import current_process, current_runtime, require_process, task_process
-from ._errors import Finished, Reason, SelfExit, reason_of
+from ._errors import Finished, Reason, SelfExit, interrupts, reason_of
 from ._mailbox import Match, Receiver
 from ._pid import Pid, Ref, drop
 from ._process import EXITED, EXITING, RUNNING, Monitor, Process, crash_report, finish
@@ -130,7 +130,7 @@ class TaskProcess(Receiver):
                 if self.status != EXITING or not _only_cancelled(error):
                     crash = reason_of(error)
                     reason = crash[1]
-                if isinstance(error, KeyboardInterrupt):
+                if interrupts(error):
                     self._end(reason, crash)
                     raise
                 if isinstance(error, BaseExceptionGroup):

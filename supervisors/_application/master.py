@@ -13,7 +13,7 @@ from typing import Any, Final
 import trio
 
 from .._cell import require_process
-from .._errors import Finished, Ignore, Reason, StartError, reason_of
+from .._errors import Finished, Ignore, Reason, StartError, reason_of, unwinds
 from .._gen_server.calls import cast
 from .._pid import Pid
 from .._reports import WarningReport
@@ -78,7 +78,9 @@ class Master:
             raise StartError((refused.reason, call)) from None
         except Ignore:
             returned = "ignore"
-        except Exception as error:
+        except BaseException as error:
+            if unwinds(error):
+                raise
             raise StartError(("bad_return", (call, ("EXIT", reason_of(error)[1])))) from None
         match returned:
             case Pid():
@@ -97,7 +99,9 @@ class Master:
                 returned = await _done(app.start_phase(phase, type, args))
             except StartError as refused:
                 raise StartError((refused.reason, call)) from None
-            except Exception as error:
+            except BaseException as error:
+                if unwinds(error):
+                    raise
                 why = ("EXIT", reason_of(error)[1])
                 raise StartError(("bad_return_value", (call, why))) from None
             if returned not in (None, "ok"):
@@ -128,7 +132,9 @@ class Master:
         """Call it with the state; when it raises that is reported and nothing more."""
         try:
             return await _done(getattr(self.app, callback)(self.state))
-        except Exception as error:
+        except BaseException as error:
+            if unwinds(error):
+                raise
             self.runtime.reports.emit(
                 WarningReport(
                     self_(),

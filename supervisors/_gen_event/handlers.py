@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from .._errors import Reason, Throw, reason_of
+from .._errors import Reason, Throw, reason_of, unwinds
 from .._pid import Pid
 from .._signals import link, send
 from .behaviour import GenEvent
@@ -83,7 +83,9 @@ def attempt(callback: Callable[..., Any], *args: Any) -> Any:
         return callback(*args)
     except Throw as thrown:
         return thrown.value
-    except Exception as error:
+    except BaseException as error:
+        if unwinds(error):
+            raise
         return "EXIT", reason_of(error)[1]
 
 

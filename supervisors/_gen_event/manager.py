@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._cell import current_process, current_runtime, require_process
-from .._errors import BadArg, Reason
+from .._errors import BadArg, Reason, unwinds
 from .._gen_server.behaviour import GenServer
 from .._gen_server.calls import From
 from .._gen_server.system import loaded_class
@@ -131,7 +131,9 @@ def _replaced(one: Installed, fn: Callable[[Any], Any]) -> Installed:
     """The handler with the state `fn` gives it; as it was when `fn` raises (OTP: gen_event)."""
     try:
         handler, id, state = fn((one.handler, one.id, one.state))
-    except Exception:
+    except BaseException as error:
+        if unwinds(error):
+            raise
         return one
     return replace(one, state=state) if (handler, id) == (one.handler, one.id) else one
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._cell import require_process
-from .._errors import Reason, format_reason
+from .._errors import Reason, format_reason, unwinds
 from .._pid import Pid
 from .._reports import ErrorReport, Reports, WarningReport
 from .._sys.debug import logged
@@ -54,7 +54,9 @@ def shown(
         if isinstance(answer, dict) and answer.keys() == status.keys():
             return answer
         problem = f"must return a dict with the keys {sorted(status)}, returned {answer!r}"
-    except Exception as error:
+    except BaseException as error:
+        if unwinds(error):
+            raise
         problem = format_reason(error)
     reports.emit(WarningReport(pid, f"{name}.format_status failed: {problem}"))
     return {**status, "state": HIDDEN, "message": HIDDEN, "log": []}

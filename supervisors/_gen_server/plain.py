@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from .._cell import cell
-from .._errors import Reason, Throw, is_normal, reason_of
+from .._errors import Reason, Throw, interrupts, is_normal, reason_of
 from .._pid import Pid
 from .._process import (
     CALL,
@@ -104,12 +104,12 @@ class PlainServer(RestingServer, ServerHooks):
         try:
             value = self.module.handle_call(request, from_, self.state)
         except BaseException as error:
-            self._crash_in_call(error, request, from_)
-            cell.current = previous
-            if self.status != EXITED:
-                self.settle()
-            if not isinstance(error, Exception):
-                raise
+            try:
+                self._crash_in_call(error, request, from_)
+            finally:
+                cell.current = previous
+                if self.status != EXITED:
+                    self.settle()
             return NO_REPLY
         if type(value) is tuple and len(value) == 3 and value[0] == "reply":
             cell.current = previous
@@ -119,10 +119,12 @@ class PlainServer(RestingServer, ServerHooks):
             else:
                 self.settle()
             return value[1]
-        self.conclude(outcome.read(value, is_call=True), request, from_)
-        cell.current = previous
-        if self.status != EXITED:
-            self.settle()
+        try:
+            self.conclude(outcome.read(value, is_call=True), request, from_)
+        finally:
+            cell.current = previous
+            if self.status != EXITED:
+                self.settle()
         return NO_REPLY
 
     def enter_request(self, request: Any, from_: From) -> None:
@@ -211,8 +213,6 @@ class PlainServer(RestingServer, ServerHooks):
         except BaseException as error:
             self.state = state
             self.crash(error, message)
-            if not isinstance(error, Exception):
-                raise
         finally:
             self.messages_in += handled
             cell.budget -= handled - paid
@@ -281,7 +281,7 @@ class PlainServer(RestingServer, ServerHooks):
                 value = self.module.handle_continue(option[1], self.state)
             except Throw as thrown:
                 value = thrown.value
-            except Exception as error:
+            except BaseException as error:
                 kind, reason = reason_of(error)
                 self.stop(reason, option, kind=kind, raised=error)
                 return
@@ -302,8 +302,10 @@ class PlainServer(RestingServer, ServerHooks):
 
     def system_terminate(self, reason: Reason) -> None:
         previous, cell.current = cell.current, self
-        self.stop(reason, "terminate")
-        cell.current = previous
+        try:
+            self.stop(reason, "terminate")
+        finally:
+            cell.current = previous
 
     # --- endings ---------------------------------------------------------------------------
 
@@ -325,8 +327,10 @@ class PlainServer(RestingServer, ServerHooks):
     def parent_exit(self, reason: Reason) -> None:
         """EXIT from the parent of a server that traps exits: terminate, even for normal (G8)."""
         previous, cell.current = cell.current, self
-        self.stop(reason, ("EXIT", self.parent, reason))
-        cell.current = previous
+        try:
+            self.stop(reason, ("EXIT", self.parent, reason))
+        finally:
+            cell.current = previous
 
     def stop(
         self,
@@ -338,12 +342,15 @@ class PlainServer(RestingServer, ServerHooks):
         kind: str = "exit",
         raised: BaseException | None = None,
     ) -> None:
-        """Terminate, answer the caller that is owed a reply after it (G5), report, end."""
+        """Terminate, answer the caller that is owed a reply after it (G5), report, end.
+
+        Raises what a callback raised only if that was Ctrl-C: it is for the program.
+        """
         try:
             self.module.terminate(reason, self.state)
         except Throw:
             pass  # a throw is a return, and what terminate returns is ignored (G3)
-        except Exception as error:
+        except BaseException as error:
             kind, reason = reason_of(error)
             raised = error
         if from_ is not None:
@@ -353,6 +360,8 @@ class PlainServer(RestingServer, ServerHooks):
             error_report(self, self.module, self.state, message, reported(reason, raised))
             crash_report(self, kind, reason)
         finish(self, reason)
+        if raised is not None and interrupts(raised):
+            raise raised
 
 
 def shown(message: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._errors import Exit, Reason, Stack, format_reason
+from .._errors import Exit, Reason, Stack, format_reason, unwinds
 from .._process import Process
 from .._reports import ErrorReport, WarningReport
 from .._sys.debug import logged
@@ -37,7 +37,9 @@ def shown_status(
         if isinstance(shown, dict) and shown.keys() == status.keys() | set(module.status_details):
             return shown
         problem = f"must return a dict with the keys {sorted(status)}, returned {shown!r}"
-    except Exception as error:
+    except BaseException as error:
+        if unwinds(error):
+            raise
         problem = format_reason(error)
     process.runtime.reports.emit(
         WarningReport(

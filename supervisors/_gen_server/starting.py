@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from .._cell import cell, current_runtime, require_process, task_process
-from .._errors import Ignore, StartError, Throw, reason_of
-from .._names import Name, claim, free_to_start
+from .._errors import Ignore, StartError, Throw, interrupts, reason_of
+from .._names import NO_NAMES, Name, claim, free_to_start
 from .._pid import Pid
 from .._process import EXITED, EXITING, IDLE, RUNNING, Process, crash_report, finish
 from . import outcome
@@ -45,7 +45,7 @@ async def start_plain(
         runtime = parent.runtime
     else:
         runtime = current_runtime()
-    if name is not None and (type(name) is not str or name in runtime.names):
+    if name is not None and (type(name) is not str or name in runtime.names or name in NO_NAMES):
         await free_to_start(runtime, name)
     process = PlainServer(runtime, parent, cls.module)
     if name is not None:
@@ -62,6 +62,7 @@ async def start_plain(
     previous = cell.current
     cell.current = process
     kind = "exit"
+    raised: BaseException | None = None
     try:
         value = process.module.init(*args)
         if type(value) is tuple and len(value) == 2 and value[0] == "ok":
@@ -75,7 +76,8 @@ async def start_plain(
         started = outcome.read_init(value)
     except Throw as thrown:
         started = outcome.read_init(thrown.value)
-    except Exception as error:
+    except BaseException as error:
+        raised = error
         kind, reason = reason_of(error)
         started = outcome.NotStarted(reason, reason, report=True)
     finally:
@@ -92,6 +94,8 @@ async def start_plain(
             process.settle()
         return process.pid
     failed_start(process, parent if link else None, started, kind)
+    if raised is not None and interrupts(raised):
+        raise raised
     if parent is not None and parent.status == EXITING:
         await trio.lowlevel.checkpoint()
     if started.error is None:

@@ -19,7 +19,7 @@ from outcome import Error, Value
 from .. import _proc_lib
 from .._borrow import first_step, resume
 from .._cell import cell, task_process
-from .._errors import Finished, Reason, Throw, is_normal, reason_of
+from .._errors import Finished, Reason, Throw, is_normal, reason_of, unwinds
 from .._mailbox import Borrowed, Settled, Terminate
 from .._names import Name
 from .._pid import Pid
@@ -222,7 +222,9 @@ class TaskServer(ServerHooks):
             value = await _done(value)
         except Throw as thrown:
             value = thrown.value
-        except Exception as error:
+        except BaseException as error:
+            if unwinds(error):
+                raise
             kind, reason = reason_of(error)
             await self._stop(reason, body, kind=kind, raised=error)
             return
@@ -255,7 +257,9 @@ class TaskServer(ServerHooks):
                 value = await _done(self.module.handle_continue(option[1], self.state))
             except Throw as thrown:
                 value = thrown.value
-            except Exception as error:
+            except BaseException as error:
+                if unwinds(error):
+                    raise
                 kind, reason = reason_of(error)
                 await self._stop(reason, option, kind=kind, raised=error)
                 return
@@ -275,7 +279,9 @@ class TaskServer(ServerHooks):
             await _done(self.module.terminate(reason, self.state))
         except Throw:
             pass  # a throw is a return, and what terminate returns is ignored (G3)
-        except Exception as error:
+        except BaseException as error:
+            if unwinds(error):
+                raise
             kind, reason = reason_of(error)
             raised = error
         if from_ is not None:

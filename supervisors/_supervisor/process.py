@@ -19,7 +19,7 @@ from outcome import Error
 from .. import _proc_lib
 from .._borrow import first_step, resume
 from .._cell import cell, task_process
-from .._errors import Finished, Reason, is_normal, reason_of
+from .._errors import Finished, Reason, is_normal, reason_of, unwinds
 from .._gen_server.calls import NO_REPLY, From, cast, reply
 from .._gen_server.system import loaded_class
 from .._mailbox import Borrowed, Settled, SystemMessage, Terminate
@@ -104,7 +104,9 @@ class SupervisorProcess(SystemHooks):
         upgrade = new_class()
         try:
             wanted = upgrade.init(*self.args)
-        except Exception as error:
+        except BaseException as error:
+            if unwinds(error):
+                raise
             raise CodeChangeError(("EXIT", reason_of(error)[1])) from None
         if wanted != "ignore":
             if not (isinstance(wanted, tuple) and len(wanted) == 2):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from .._callback import CallbackProcess
-from .._errors import format_reason
+from .._errors import format_reason, unwinds
 from .._process import DIRTY, RUNNING, Process
 from .hooks import Event, SystemHooks
 
@@ -101,7 +101,9 @@ class Debug:
         for id, (function, state) in list(self.functions.items()):
             try:
                 state = function(state, event, who)
-            except Exception as error:
+            except BaseException as error:
+                if unwinds(error):
+                    raise
                 state = "done"
                 sys.stderr.write(
                     f"supervisors: debug function {id!r} of {who} removed: {format_reason(error)}\n"

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .._errors import Reason, Throw, format_reason, reason_of
+from .._errors import Reason, Throw, format_reason, reason_of, unwinds
 
 if TYPE_CHECKING:
     from .._task import TaskProcess
@@ -61,7 +61,9 @@ def migrated(change: Callable[[], Any]) -> Any:
         answer = change()
     except Throw as thrown:
         answer = thrown.value
-    except Exception as error:
+    except BaseException as error:
+        if unwinds(error):
+            raise
         answer = "EXIT", reason_of(error)[1]
     match answer:
         case ("ok", state):

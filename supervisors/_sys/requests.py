@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .._callback import CallbackProcess
 from .._cell import cell
-from .._errors import Reason
+from .._errors import Reason, unwinds
 from .._process import Process
 from .._task import TaskProcess
 from .debug import (
@@ -42,7 +42,7 @@ class Raised:
 
     __slots__ = ("error",)
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
@@ -80,7 +80,9 @@ def arrived(process: Process, request: Request, waiter: Waiter | None) -> None:
     elif isinstance(process, CallbackProcess):
         try:
             answer = serve_now(process, hooks, request)
-        except Exception as error:
+        except BaseException as error:
+            if unwinds(error):
+                raise
             answer = Raised(error)
         waiter.answer(answer)
     else:
@@ -96,7 +98,9 @@ def _serve(process: Process, hooks: SystemHooks, request: Request) -> Any:
 def _guarded(process: Process, hooks: SystemHooks, request: Request) -> Any:
     try:
         return _serve(process, hooks, request)
-    except Exception as error:
+    except BaseException as error:
+        if unwinds(error):
+            raise
         return Raised(error)
 
 
@@ -111,7 +115,9 @@ def _replace_state(_process: Process, hooks: SystemHooks, fn: Callable[[Any], An
     def guarded(state: Any) -> Any:
         try:
             return fn(state)
-        except Exception as error:
+        except BaseException as error:
+            if unwinds(error):
+                raise
             raise CallbackFailed(error) from None
 
     return hooks.transform_state(guarded)

@@ -48,7 +48,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final
 
 from .._cell import current_process
-from .._errors import Exit, Reason, Throw
+from .._errors import Exit, Reason, Throw, unwinds
 from .._gen_server.behaviour import Undefined
 from .._gen_server.reporting import shown_status
 from .._gen_server.system import loaded_class
@@ -198,7 +198,9 @@ def _asked(callback: Callable[..., Any], *args: Any) -> Any:
         return callback(*args)
     except CallbackFailed:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if unwinds(error):
+            raise
         raise CallbackFailed(error) from None
 
 

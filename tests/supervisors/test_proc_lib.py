@@ -11,6 +11,7 @@ import supervisors as otp
 from supervisors import (
     CrashReport,
     Exit,
+    GenServer,
     Ignore,
     StartError,
     monitor,
@@ -105,6 +106,56 @@ def test_a_failed_linked_start_ends_only_a_starter_that_does_not_trap(as_process
         _, ref = spawn_monitor(starter)
         reason = (await receive(lambda m: m[1] is ref))[4]
         assert reason == ("normal" if traps else "bad")
+
+    as_process(main)
+
+
+@pytest.mark.parametrize("traps", [True, False])
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_who_does_not_wait_any_longer_does_not_die_of_the_start(as_process, traps, cancelled):
+    """OTP: start_link of a process that does not trap exits answers {error, timeout}."""
+    ended: list[str] = []
+
+    async def hangs() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append("hangs")
+
+    async def main() -> None:
+        trap_exit(traps)
+        if cancelled:
+            with trio.move_on_after(2):
+                await proc_lib.start(hangs, link=True, name="hangs")
+            await trio.testing.wait_all_tasks_blocked()
+        else:
+            with pytest.raises(StartError) as caught:
+                await proc_lib.start(hangs, link=True, name="hangs", timeout=2)
+            assert caught.value.reason == "timeout"
+        assert ended == ["hangs"]
+        assert otp.whereis("hangs") is None
+        with pytest.raises(trio.TooSlowError):
+            await receive(timeout=1)
+
+    as_process(main)
+
+
+@pytest.mark.parametrize("name", ["", "undefined", ("local", "a"), ("a", "node"), 7, ("global",)])
+def test_nobody_is_started_under_what_is_no_name(as_process, name):
+    """P13; and ``(name, node)`` is somebody to send to, not a name to have."""
+
+    class Plain(GenServer):
+        pass
+
+    class Waits(GenServer):
+        async def init(self) -> Any:
+            return "ok", None
+
+    async def main() -> None:
+        for server in (Plain, Waits):
+            with pytest.raises((otp.BadArg, TypeError), match="no name"), trio.fail_after(5):
+                await server.start(name=name)
+        assert len(otp.current_runtime().processes()) == 1
 
     as_process(main)
 
