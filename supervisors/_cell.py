@@ -154,6 +154,14 @@ task_process: ContextVar[TaskProcess | None] = ContextVar("supervisors.process",
 active_runtime: ContextVar[Runtime | None] = ContextVar("supervisors.runtime", default=None)
 
 
+def not_in_this_thread() -> RuntimeError:
+    """What a thread beside the loop gets for waking somebody there: only trio can do that."""
+    return RuntimeError(
+        "this thread is not the one the processes live in; let trio take it there: "
+        "trio.from_thread.run_sync(send, pid, message), trio.from_thread.run(call, pid, request)"
+    )
+
+
 def current_process() -> Process | None:
     """The process whose code is running, or None in a trio task that is no process."""
     return cell.current or task_process.get()

@@ -16,7 +16,7 @@ import trio
 from outcome import Error, Value
 
 from ._borrow import AVAILABLE, DEPTH
-from ._cell import cell
+from ._cell import cell, not_in_this_thread
 from ._errors import Reason
 from ._limits import admit, is_kernels
 from ._process import EXITING, INFO, RUNNING, WAITING, Envelope, Process
@@ -154,9 +154,13 @@ class Receiver(Process):
             return True
 
     def wake(self) -> None:
-        task, self.waiting_task = self.waiting_task, None
+        task = self.waiting_task
         if task is not None:
-            trio.lowlevel.reschedule(task, Value(None))
+            try:
+                trio.lowlevel.reschedule(task, Value(None))
+            except RuntimeError as error:
+                raise not_in_this_thread() from error
+            self.waiting_task = None
 
     def post_system(self, serve: Callable[[], None]) -> None:
         """A request for the system lane: served ahead of all mail, between two messages."""

@@ -28,7 +28,7 @@ from typing import Final, Protocol, final
 import trio
 from outcome import Value
 
-from ._cell import cell
+from ._cell import cell, not_in_this_thread
 
 WIDEST: Final = 64
 """Tasks that are let in at a time, at most."""
@@ -80,9 +80,12 @@ class Scheduler:
         """Stand in line; wakes the scheduler once."""
         self.queue.append(entry)
         if self._parked:
-            self._parked = False
             assert self._task is not None
-            trio.lowlevel.reschedule(self._task)
+            try:
+                trio.lowlevel.reschedule(self._task)
+            except RuntimeError as error:
+                raise not_in_this_thread() from error
+            self._parked = False
 
     async def next_turn(self) -> None:
         """Have the current task wait for its turn; a checkpoint."""

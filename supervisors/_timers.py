@@ -57,8 +57,8 @@ class Timers:
         heap = self._heap
         heappush(heap, timer)
         if heap[0] is timer and self._parked and self._task is not None:
-            self._parked = False
             trio.lowlevel.reschedule(self._task)
+            self._parked = False
         return timer
 
     def cancel(self, timer: TimerRef) -> float | None:

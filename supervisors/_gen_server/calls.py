@@ -13,7 +13,7 @@ from typing import Any
 import trio
 from outcome import Error, Value
 
-from .._cell import cell, current_process, require_process, task_process
+from .._cell import cell, current_process, not_in_this_thread, require_process, task_process
 from .._errors import CallExit, Reason
 from .._names import Name, resolve
 from .._pid import Pid
@@ -93,8 +93,12 @@ class ParkedCall(Waiter):
         return self.server is None
 
     def answer(self, value: Any) -> None:
-        if self.release():
-            trio.lowlevel.reschedule(self.task, Value(value))
+        if self.server is not None:
+            try:
+                trio.lowlevel.reschedule(self.task, Value(value))
+            except RuntimeError as error:
+                raise not_in_this_thread() from error
+            self.release()
 
     def down(self, pid: Pid, reason: Reason) -> None:
         if self.release():

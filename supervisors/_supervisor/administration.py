@@ -21,10 +21,12 @@ from .spec import ChildSpec
 
 
 async def _ask(supervisor: Pid | Name, request: Any) -> Any:
-    verdict, value = await call(supervisor, request, math.inf)
-    if verdict == "error":
-        raise SupervisorError(value)
-    return value
+    match await call(supervisor, request, math.inf):
+        case ("ok", value):
+            return value
+        case ("error", reason):
+            raise SupervisorError(reason)
+    raise TypeError(f"{supervisor} is no supervisor: it does not know what {request!r} asks for")
 
 
 async def start_child(

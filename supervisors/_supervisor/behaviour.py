@@ -27,6 +27,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 from .. import _proc_lib
@@ -38,6 +39,14 @@ from .spec import ChildSpec, ChildType, Restart, Shutdown
 
 class Supervisor(ABC):
     """Subclass and define `init`; see the module's text for an example."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if iscoroutinefunction(cls.init):
+            raise TypeError(
+                f"{cls.__qualname__}.init must be a plain function: a supervisor only says what "
+                "to start, and what has to wait is a child of it"
+            )
 
     @abstractmethod
     def init(self, *args: Any) -> Any:

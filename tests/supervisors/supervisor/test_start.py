@@ -249,3 +249,19 @@ def test_a_supervisor_is_a_child_of_another(as_process):
         assert await pids_of("inner") == {"leaf": otp.whereis("leaf")}
 
     as_process(main)
+
+
+def test_an_init_that_would_wait_is_refused_when_the_class_is_made():
+    with pytest.raises(TypeError, match=r"Late\.init must be a plain function"):
+
+        class Late(Supervisor):
+            async def init(self) -> Any:
+                return SupFlags(), []
+
+
+def test_who_is_no_supervisor_has_no_children(as_process):
+    async def main():
+        with pytest.raises(TypeError, match="is no supervisor"):
+            await otp.which_children(await Plain.start(None))
+
+    as_process(main)
