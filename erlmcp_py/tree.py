@@ -43,7 +43,9 @@ from erlmcp_py.ops.observe import observers
 from erlmcp_py.ops.probes import ROUTES
 from erlmcp_py.server import Server
 from erlmcp_py.server.interaction.seal import StateSealer
+from erlmcp_py.server.lifespan import States
 from erlmcp_py.server.process import ServerProcess
+from erlmcp_py.server.supervisor import with_company
 from erlmcp_py.server.tasks.book import TaskBook
 from erlmcp_py.server.tasks.store import TaskStore
 from erlmcp_py.server.tasks.supervisor import SUPERVISOR as TASKS
@@ -192,16 +194,23 @@ def server_spec(
     sealer: seals what its clients carry between the rounds of a request; kept over its restarts.
     mailbox: messages that may wait at it. tasks: the book of the node's tasks; None: it has none.
     """
-    start = (start_server, (name, server, sealer or StateSealer(), mailbox, tasks))
-    return ChildSpec(name, start, modules=(server.info.name,))
+    states: States = {}
+    start = (start_server, (name, server, sealer or StateSealer(), mailbox, tasks, states))
+    itself = ChildSpec(name, start, modules=(server.info.name,))
+    return with_company(name, server, states, itself)
 
 
 async def start_server(
-    name: str, server: Server, sealer: StateSealer, mailbox: int, tasks: TaskBook | None
+    name: str,
+    server: Server,
+    sealer: StateSealer,
+    mailbox: int,
+    tasks: TaskBook | None,
+    states: States,
 ) -> Pid:
     """Start the process of a server, named `server_NAME`, and register it."""
     pid = await ServerProcess.start_link(
-        server, name, sealer, mailbox, tasks, name=f"server_{name}"
+        server, name, sealer, mailbox, tasks, states, name=f"server_{name}"
     )
     try:
         await registry.register_server(name, pid, server)

@@ -33,6 +33,8 @@ class Call:
     finish: Callable[[Any], Result]
     """Makes the answer of what the handler returned; `BadResult` if that is impossible."""
     context: Context | None = None
+    state: Any = None
+    """Of the lifespan that its handler shares."""
     gate: Gate | None = None
     """Where it waits for its turn; None: it need not."""
     workers: Workers | None = None
@@ -68,7 +70,8 @@ def with_context(host: Host, request: Request, scope: Scope, call: Call) -> Call
         interaction = None
         if handler.mode != "inline":
             interaction = interaction_of(host, request, scope)
+        call.state = host.states.get(handler.home)
         call.context = call.keywords[name] = Context(
-            scope, request.id, token, host.server.name, interaction
+            scope, request.id, token, host.server.name, interaction, state=call.state
         )
     return call

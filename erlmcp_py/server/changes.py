@@ -50,6 +50,10 @@ class Changes:
         token = trio.lowlevel.current_trio_token()
         self._attached[pid] = _Place(name, current_runtime(), token)
 
+    def is_served(self) -> bool:
+        """Whether a node runs the definition now."""
+        return any(is_alive(pid) for pid in self._attached)
+
     def announce(self, change: Change) -> None:
         """Publish it; nobody is there while no node runs the server, which is no error."""
         here = trio.lowlevel.current_trio_token() if trio.lowlevel.in_trio_run() else None

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, get_args
 
 import trio
 
@@ -48,6 +48,13 @@ from erlmcp_py.server.scope import Scope
 
 T = TypeVar("T")
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    S = TypeVarWithDefault("S", default=Any)
+else:
+    S = TypeVar("S")
+
 _SEVERITY: Final = {level: rank for rank, level in enumerate(get_args(LogLevel))}
 _LEGACY_DEFAULT_LEVEL: Final = "info"
 
@@ -61,12 +68,15 @@ class Task(Protocol):
         """Tell how far it is."""
 
 
-class Context:
-    """The circumstances of one call, and its way back to the client."""
+class Context(Generic[S]):
+    """The circumstances of one call, and its way back to the client.
+
+    ``Context[Database]`` says what `state` is.
+    """
 
     __slots__ = (
-        "_asked", "_open", "_progress", "_request_id", "_scope", "_server_name", "_task", "_token",
-        "becomes_task", "interaction",
+        "_asked", "_open", "_progress", "_request_id", "_scope", "_server_name", "_state", "_task",
+        "_token", "becomes_task", "interaction",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +87,9 @@ class Context:
         server_name: str,
         interaction: Interaction | None = None,
         task: Task | None = None,
+        state: Any = None,
     ) -> None:
+        self._state = state
         self._scope = scope
         self._request_id = request_id
         self._token = token
@@ -89,6 +101,13 @@ class Context:
         self.becomes_task = False
         """Whether `begin_task` makes a task of the call."""
         self.interaction = interaction
+
+    @property
+    def state(self) -> S:
+        """What the lifespan of the server has yielded; the same object in every call."""
+        if self._state is None:
+            raise LookupError("the server has no lifespan, or it yields nothing")
+        return self._state  # type: ignore[no-any-return]
 
     @property
     def request_id(self) -> RequestId:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.gate import Gates
 from erlmcp_py.server.interaction.seal import StateSealer
+from erlmcp_py.server.lifespan import States
 from erlmcp_py.server.pages import Pages
 from erlmcp_py.server.workers.pool import Workers
 from supervisors import Pid
@@ -33,6 +34,8 @@ class Host:
     """Seconds of the wall clock, for what outlives the process."""
     tasks: TaskBook | None = None
     """Where the node keeps its tasks; None where nobody would work on them."""
+    states: States = field(default_factory=dict)
+    """Of the lifespans of the server and of those mounted in it."""
     workers: Workers | None = None
     """For handlers in processes of the operating system."""
     gates: Gates = field(default_factory=Gates)

@@ -51,6 +51,7 @@ from erlmcp_py.server.interaction.rounds import (
     wants_task,
 )
 from erlmcp_py.server.interaction.seal import StateSealer
+from erlmcp_py.server.lifespan import States
 from erlmcp_py.server.methods import negotiated_version, plan
 from erlmcp_py.server.results import tool_failure
 from erlmcp_py.server.running import report_crash, run_handler
@@ -143,10 +144,10 @@ class ServerState:
 class ServerProcess(GenServer):
     """One running MCP server.
 
-    Start arguments: `(server, name, sealer, mailbox, tasks)`: the definition; the name it has in the
+    Start arguments: `(server, name, sealer, mailbox, tasks, states)`: the definition; the name it has in the
     node; what seals the states of its requests, and where its tasks are kept, both for the life of
     the node, so that a restart of the process is not noticed by clients in the middle of something.
-    Without a sealer it has one of its own, without a book no tasks.
+    Without a sealer it has one of its own, without a book no tasks; `states` are those of lifespans.
     Requests: `Dispatch`; `Honour`; `("info",)` -> a dict of facts and counters. Casts: `Cancel`.
     """
 
@@ -157,6 +158,7 @@ class ServerProcess(GenServer):
         sealer: StateSealer | None = None,
         mailbox: int = 10_000,
         tasks: TaskBook | None = None,
+        states: States | None = None,
     ) -> tuple[str, ServerState]:
         """Trap exits, so that a crashing call is a message and not the end of the server.
 
@@ -168,7 +170,15 @@ class ServerProcess(GenServer):
         supervisors.set_label(f"server {name}")
         server.changes.attach(supervisors.self(), name)
         me = supervisors.self()
-        host = Host(server, name, me, sealer or StateSealer(), tasks=tasks, workers=Workers(me))
+        host = Host(
+            server,
+            name,
+            me,
+            sealer or StateSealer(),
+            tasks=tasks,
+            workers=Workers(me),
+            states={} if states is None else states,
+        )
         return ("ok", ServerState(host, raw(server.info)))
 
     def handle_call(self, request: Any, from_: Any, state: ServerState) -> tuple[Any, ...]:

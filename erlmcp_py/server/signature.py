@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn, get_args, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from erlmcp_py.server.context import Context
 from erlmcp_py.server.docstring import parse_docstring
@@ -63,6 +63,10 @@ class Handler:
     """From the docstring."""
     others: bool = False
     """Whether it has ``**arguments``, for what its parameters do not name."""
+    home: Any = None
+    """The server it was defined on, whose lifespan it shares."""
+    wants_state: bool = False
+    """Whether its `Context` names the type of that lifespan's state."""
     max_concurrency: int | None = None
     """Calls of it that run at a time; None: any number."""
     max_waiting: int = MAX_WAITING
@@ -84,10 +88,11 @@ def read_handler(
     max_concurrency: int | None = None,
     max_waiting: int = MAX_WAITING,
     others: bool = False,
+    home: Any = None,
 ) -> Handler:
     """Analyse `function`; TypeError or ValueError names file:line and what would be right.
 
-    others: ``**arguments: Any`` is allowed, because what may be in it is said elsewhere.
+    home: the server it belongs to. others: ``**arguments: Any`` is allowed, because what may be in it is said elsewhere.
     """
     if not callable(function):
         raise TypeError(f"a handler must be a function, not {function!r}")
@@ -104,7 +109,7 @@ def read_handler(
     documentation = parse_docstring(_annotated_object(function).__doc__)
     parameters: list[Parameter] = []
     context_name: str | None = None
-    takes_others = False
+    takes_others = wants_state = False
     for parameter in signature.parameters.values():
         name = parameter.name
         if others and parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -117,6 +122,7 @@ def read_handler(
             if context_name is not None:
                 _refuse(where, name, "is a second Context; keep only", context_name)
             context_name = name
+            wants_state = hints[name] is not Context and hints[name] != Context | None
             continue
         parameters.append(
             Parameter(name, hints[name], parameter.default, documentation.parameters.get(name, ""))
@@ -137,6 +143,8 @@ def read_handler(
         returns=hints.get("return", inspect.Signature.empty),
         description=documentation.description,
         others=takes_others,
+        home=home,
+        wants_state=wants_state,
         max_concurrency=max_concurrency,
         max_waiting=max_waiting,
     )
@@ -202,7 +210,11 @@ def _annotated_object(function: Callable[..., Any]) -> Any:
 
 
 def _is_context(hint: Any) -> bool:
-    return hint is Context or Context in get_args(hint)
+    return (
+        hint is Context
+        or get_origin(hint) is Context
+        or any(_is_context(part) for part in get_args(hint))
+    )
 
 
 def _refuse_kind(parameter: inspect.Parameter, where: str) -> None:

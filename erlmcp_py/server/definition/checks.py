@@ -10,7 +10,9 @@ import msgspec
 
 from erlmcp_py.protocol.content import Annotations, Icon
 from erlmcp_py.protocol.wire import Json
+from erlmcp_py.server.lifespan import Lifespan
 from erlmcp_py.server.signature import Handler
+from supervisors import ChildSpec, SupervisorError, check_childspecs
 
 Icons = Sequence[Icon | str]
 """Pictures for user interfaces; a string is the `src` of an `Icon`."""
@@ -87,6 +89,23 @@ def checked_annotations(annotations: Annotations | None, where: str) -> Annotati
     if unknown:
         raise ValueError(f"{where}: the audience is 'user' or 'assistant', not {unknown[0]!r}")
     return annotations
+
+
+def checked_lifespan(lifespan: Lifespan | None) -> Lifespan | None:
+    """`lifespan`, if it can be called with a server."""
+    if lifespan is not None and not callable(lifespan):
+        raise TypeError(
+            f"Server: lifespan must be an async context manager called with the server, not {lifespan!r}"
+        )
+    return lifespan
+
+
+def checked_children(children: Iterable[ChildSpec]) -> tuple[ChildSpec, ...]:
+    """Child specs, each valid and with an id of its own."""
+    try:
+        return check_childspecs(list(children))
+    except SupervisorError as error:
+        raise ValueError(f"Server: children: {error}") from None
 
 
 def listed(names: Iterable[str]) -> str:

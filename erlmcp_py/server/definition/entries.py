@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from erlmcp_py.protocol.headers import MirroredParameter
@@ -54,9 +55,10 @@ class TemplateDef:
 
 @dataclass(frozen=True, slots=True)
 class ListingDef:
-    """A function that lists resources."""
+    """A function that lists resources. shown_as: from an address it knows to that shown here."""
 
     handler: Handler
+    shown_as: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)

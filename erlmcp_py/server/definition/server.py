@@ -20,7 +20,7 @@ Everything that can be wrong with a definition is an error when the module is im
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,34 +36,33 @@ from erlmcp_py.protocol.shape import NOT_CACHED, CacheHint
 from erlmcp_py.protocol.tools import ToolAnnotations
 from erlmcp_py.protocol.wire import Json
 from erlmcp_py.server.caching import CacheHints, hints_of
-from erlmcp_py.server.changes import Changes
+from erlmcp_py.server.definition.catalogue import Catalogue
 from erlmcp_py.server.definition.checks import (
     Icons,
+    checked_children,
     checked_icons,
+    checked_lifespan,
     checked_name,
     function_name,
     listed,
     refuse_bare,
-    refuse_duplicate,
 )
 from erlmcp_py.server.definition.entries import (
     CompletionDef,
     ListingDef,
-    PromptDef,
-    ResourceDef,
     TemplateDef,
-    ToolDef,
 )
 from erlmcp_py.server.definition.prompts import check_completion, define_prompt
 from erlmcp_py.server.definition.resources import define_resource
 from erlmcp_py.server.definition.skills import list_skills
 from erlmcp_py.server.definition.tools import define_tool
+from erlmcp_py.server.lifespan import Lifespan
 from erlmcp_py.server.listings import read_listing
-from erlmcp_py.server.signature import MAX_WAITING, Isolation, read_handler
+from erlmcp_py.server.signature import MAX_WAITING, Handler, Isolation, read_handler
 from erlmcp_py.server.skills.directory import RECHECK, SkillDirectory
 from erlmcp_py.server.tasks.policy import TaskPolicy, TaskSupport
-from erlmcp_py.server.uri import is_template
 from erlmcp_py.subscriptions import Change
+from supervisors import ChildSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -72,13 +71,17 @@ DEFAULT_TIMEOUT = 30.0
 """Seconds a handler may take unless it says otherwise."""
 
 
-class Server:
+class Server(Catalogue):
     """The definition of an MCP server.
 
     name, version: what clients are told; title, description, website_url, icons: for people;
     instructions: how to use the server, for the model. page_size: most items in one answer of a
     list method. cache: how long clients may keep lists and contents, for all of them or by method;
     not at all unless given.
+
+    lifespan: an async context manager, called with the server, that lives as long as the server does;
+    what it yields is `Context.state`. children: processes of the author's own, under the server's
+    supervisor; they keep what must survive the crashes of handlers.
     """
 
     def __init__(
@@ -93,7 +96,10 @@ class Server:
         instructions: str | None = None,
         page_size: int = 1000,
         cache: CacheHints = NOT_CACHED,
+        lifespan: Lifespan | None = None,
+        children: Iterable[ChildSpec] = (),
     ) -> None:
+        super().__init__()
         _require_text("name", name)
         _require_text("version", version)
         _require_page_size(page_size)
@@ -108,14 +114,9 @@ class Server:
         self.instructions = instructions
         self.page_size = page_size
         self.cache = hints_of(cache)
-        self.tools: dict[str, ToolDef] = {}
-        self.resources: dict[str, ResourceDef] = {}
-        self.templates: dict[str, TemplateDef] = {}
-        self.listings: dict[str, ListingDef] = {}
         self.skill_directories: tuple[SkillDirectory, ...] = ()
-        self.prompts: dict[str, PromptDef] = {}
-        self.completions: dict[tuple[str, str], CompletionDef] = {}
-        self.changes = Changes()
+        self.lifespan = checked_lifespan(lifespan)
+        self.children = checked_children(children)
 
     def __repr__(self) -> str:
         return f"<Server {self.info.name!r} {self.info.version}>"
@@ -177,7 +178,7 @@ class Server:
         refuse_bare("tool", name)
 
         def define(function: F) -> F:
-            handler = read_handler(
+            handler = self._handler(
                 function,
                 timeout=timeout,
                 isolation=isolation,
@@ -188,7 +189,6 @@ class Server:
             key = checked_name(
                 function_name(handler) if name is None else name, handler.where, "tool"
             )
-            refuse_duplicate(self.tools, key, f"tool {key!r}", handler.where)
             definition = define_tool(
                 handler,
                 key,
@@ -201,8 +201,7 @@ class Server:
                 meta=meta,
                 task=task,
             )
-            self.tools = {**self.tools, key: definition}
-            self.changes.announce(Change("tools"))
+            self._enter("tools", key, definition)
             return function
 
         return define
@@ -235,15 +234,13 @@ class Server:
             raise TypeError("write @server.resource('scheme://...'): the URI is required")
 
         def define(function: F) -> F:
-            handler = read_handler(
+            handler = self._handler(
                 function,
                 timeout=timeout,
                 isolation=isolation,
                 max_concurrency=max_concurrency,
                 max_waiting=max_waiting,
             )
-            known: dict[str, Any] = self.templates if is_template(uri) else self.resources
-            refuse_duplicate(known, uri, f"resource {uri!r}", handler.where)
             definition = define_resource(
                 handler,
                 uri,
@@ -257,11 +254,8 @@ class Server:
                 meta=meta,
                 cache=cache,
             )
-            if isinstance(definition, TemplateDef):
-                self.templates = {**self.templates, uri: definition}
-            else:
-                self.resources = {**self.resources, uri: definition}
-            self.changes.announce(Change("resources"))
+            kind = "templates" if isinstance(definition, TemplateDef) else "resources"
+            self._enter(kind, uri, definition)
             return function
 
         return define
@@ -281,9 +275,7 @@ class Server:
         def define(function: F) -> F:
             handler = read_listing(function, timeout=timeout)
             key = getattr(function, "__name__", repr(function)) if name is None else name
-            refuse_duplicate(self.listings, key, f"resource list {key!r}", handler.where)
-            self.listings = {**self.listings, key: ListingDef(handler)}
-            self.changes.announce(Change("resources"))
+            self._enter("listings", key, ListingDef(handler))
             return function
 
         return define
@@ -307,15 +299,15 @@ class Server:
             dynamic=dynamic,
             cache=cache,
             recheck=recheck,
-            changed=lambda: self.changes.announce(Change("resources")),
+            changed=lambda: self.announce(Change("resources")),
         )
         key = f"skills in {served.root}"
         known = {uri for other in self.skill_directories for uri in other.look().skills}
         listing = list_skills(served, known)
-        refuse_duplicate(self.listings, key, key, listing.handler.where)
+        if self.is_mounted:
+            raise ValueError(f"{self!r} is mounted in another server; serve the skills there")
         self.skill_directories = (*self.skill_directories, served)
-        self.listings = {**self.listings, key: listing}
-        self.changes.announce(Change("resources"))
+        self._enter("listings", key, listing)
 
     def prompt(
         self,
@@ -334,7 +326,7 @@ class Server:
         refuse_bare("prompt", name)
 
         def define(function: F) -> F:
-            handler = read_handler(
+            handler = self._handler(
                 function,
                 timeout=timeout,
                 isolation=isolation,
@@ -344,12 +336,10 @@ class Server:
             key = checked_name(
                 function_name(handler) if name is None else name, handler.where, "prompt"
             )
-            refuse_duplicate(self.prompts, key, f"prompt {key!r}", handler.where)
             definition = define_prompt(
                 handler, key, title=title, description=description, icons=icons, meta=meta
             )
-            self.prompts = {**self.prompts, key: definition}
-            self.changes.announce(Change("prompts"))
+            self._enter("prompts", key, definition)
             return function
 
         return define
@@ -370,7 +360,7 @@ class Server:
         """
 
         def define(function: F) -> F:
-            handler = read_handler(function, timeout=timeout, isolation=isolation)
+            handler = self._handler(function, timeout=timeout, isolation=isolation)
             where = handler.where
             names = self._arguments_of(ref)
             if names is None:
@@ -384,48 +374,57 @@ class Server:
                     f"it has {listed(names)}"
                 )
             check_completion(handler)
-            key = (ref, argument)
-            refuse_duplicate(self.completions, key, f"completion of {argument!r} in {ref!r}", where)
-            self.completions = {**self.completions, key: CompletionDef(ref, argument, handler)}
+            definition = CompletionDef(ref, argument, handler)
+            self._enter("completions", (ref, argument), definition)
             return function
 
         return define
 
     def remove_tool(self, name: str) -> None:
         """Offer a tool no more; calls that run go on. KeyError if there is none of that name."""
-        self.tools = _without(self.tools, name, "tool")
-        self.changes.announce(Change("tools"))
+        self._take_out("tools", name)
 
     def remove_resource(self, uri: str) -> None:
         """Offer a resource, or a template, no more. KeyError if there is none of that URI."""
-        if uri in self.templates:
-            self.templates = _without(self.templates, uri, "resource")
-        else:
-            self.resources = _without(self.resources, uri, "resource")
-        self._forget_completions(uri)
-        self.changes.announce(Change("resources"))
+        self._take_out("templates" if uri in self.templates else "resources", uri)
 
     def remove_prompt(self, name: str) -> None:
         """Offer a prompt no more. KeyError if there is none of that name."""
-        self.prompts = _without(self.prompts, name, "prompt")
-        self._forget_completions(name)
-        self.changes.announce(Change("prompts"))
+        self._take_out("prompts", name)
+
+    def mount(self, prefix: str, inner: Server, *, separator: str = "_") -> None:
+        """Offer all that `inner` offers, now and later, as a part of this server.
+
+        Its tool ``add`` is ``prefix_add`` here (separator: one of ``_ / . -``), prompts likewise; its
+        resource ``x://a`` is ``x://prefix/a``. Its lifespan and children come along, and its handlers
+        keep them. ValueError, with both places, if a name is taken; also if the server runs and `inner`
+        has a lifespan or children, which nobody would start, or if `inner` serves skills.
+        """
+        if not isinstance(inner, Server):
+            raise TypeError(f"mount: {inner!r} is no Server")
+        for member in inner.family():
+            if member.skill_directories:
+                raise ValueError(f"mount: {member!r} serves skills; serve them here")
+        if self.changes.is_served() and any(
+            member.lifespan or member.children for member in inner.family()
+        ):
+            raise ValueError(
+                f"mount: {inner!r} has a lifespan or children; mount it before the node starts"
+            )
+        self._put_inside(inner, prefix, separator)
 
     def notify_updated(self, uri: str) -> None:
         """Tell those who subscribed to the resource at `uri` that it has changed.
 
         From any thread, handler or not; nothing happens while no node runs the server.
         """
-        self.changes.announce(Change("updated", uri))
+        self.announce(Change("updated", uri))
 
     def offers(self, uri: str) -> bool:
         """Whether a resource, or a template that fits, is there for `uri`."""
         return uri in self.resources or any(
             family.pattern.match(uri) is not None for family in self.templates.values()
         )
-
-    def _forget_completions(self, ref: str) -> None:
-        self.completions = {key: kept for key, kept in self.completions.items() if key[0] != ref}
 
     def find_completion(self, params: CompleteParams) -> CompletionDef | None:
         """The completion a request asks for; None if there is none for that argument.
@@ -441,6 +440,15 @@ class Server:
             raise KeyError(key)
         return self.completions.get((key, params.argument.name))
 
+    def _handler(self, function: Callable[..., Any], **options: Any) -> Handler:
+        handler = read_handler(function, home=self, **options)
+        if handler.wants_state and self.lifespan is None:
+            raise TypeError(
+                f"{handler.where}: parameter {handler.context_name!r} wants the state of a lifespan, "
+                f"but {self!r} has none"
+            )
+        return handler
+
     def _arguments_of(self, ref: str) -> tuple[str, ...] | None:
         definition = self.prompts.get(ref) or self.templates.get(ref)
         return definition.arguments.names if definition else None
@@ -454,9 +462,3 @@ def _require_text(what: str, text: object) -> None:
 def _require_page_size(size: object) -> None:
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"Server: page_size must be an integer above 0, not {size!r}")
-
-
-def _without(known: dict[str, T], key: str, what: str) -> dict[str, T]:
-    if key not in known:
-        raise KeyError(f"there is no {what} {key!r}")
-    return {other: definition for other, definition in known.items() if other != key}

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from erlmcp_py.protocol.errors import resource_not_found
 from erlmcp_py.protocol.jsonrpc import Request, params_as
@@ -64,6 +65,7 @@ def _listing_call(host: Host, request: Request, scope: Scope, place: Place) -> R
     if place.section > len(names):  # one of them is gone
         return listed(host, scope, _RESOURCES, {}, Place())
     name = names[place.section - 1]
+    definition = host.server.listings[name]
     size = host.server.page_size
     further = len(names) > place.section
 
@@ -77,11 +79,13 @@ def _listing_call(host: Host, request: Request, scope: Scope, place: Place) -> R
         elif further:
             then = Place(section=place.section + 1)
         cursor = cursor_to(host, "resources", then)
+        if definition.shown_as is not str:
+            shown = [replace(entry, uri=definition.shown_as(entry.uri)) for entry in shown]
         result = ListResourcesResult(resources=shown, next_cursor=cursor)
         return with_hint(result, host.server.cache["resources/list"])
 
     keywords = {"seen": place.seen, "last": place.last, "size": size + 1}
-    call = Call("resource", name, host.server.listings[name].handler, keywords, finish)
+    call = Call("resource", name, definition.handler, keywords, finish)
     return with_context(host, request, scope, call)
 
 

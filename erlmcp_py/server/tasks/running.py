@@ -67,7 +67,13 @@ async def run_task(book: TaskBook, id: str) -> None:
         if call.handler.mode != "inline":
             questions = TaskQuestions(book, id, job.carried)
         call.context = call.keywords[name] = Context(
-            job.scope, job.request_id, None, job.server_name, questions, TaskHandle(book, id)
+            job.scope,
+            job.request_id,
+            None,
+            job.server_name,
+            questions,
+            TaskHandle(book, id),
+            call.state,
         )
     try:
         value = await run_handler(call, book.threads)
@@ -75,7 +81,8 @@ async def run_task(book: TaskBook, id: str) -> None:
             value = answer_to(value, call, job.scope.era)
         book.finish(id, value)
     except Exception as error:
-        book.finish(id, failure(call.name, error))
+        reason = error.reason if isinstance(error, supervisors.Exit) else error
+        book.finish(id, failure(call.name, reason))
         raise
     finally:
         if call.context is not None:
