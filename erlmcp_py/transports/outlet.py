@@ -19,9 +19,10 @@ UNREAD: Final = 1000
 
 
 class Outlet:
-    """The `notify` of a `Scope`, and its `send` (`ask`): sends ``("call_notify", outlet, notification)`` to `pid`.
+    """The `notify` of a `Scope`, and its `send` (`ask`): sends ``("call_notify", outlet, notification)``
+    and ``("call_ask", outlet, message)`` to `pid`.
 
-    Who takes such a message calls `taken`.
+    Who takes one of the first kind calls `taken`.
     """
 
     __slots__ = ("_pid", "_unread", "closed", "dropped")
@@ -31,7 +32,7 @@ class Outlet:
         self._unread = 0
         self.dropped = 0
         self.closed = False
-        """Nobody reads any more; what comes is dropped."""
+        """Nobody wants news any more; what comes is dropped."""
 
     def __call__(self, notification: Notification) -> None:
         """Pass a notification on, or drop it when too many wait."""
@@ -43,14 +44,14 @@ class Outlet:
         send(self._pid, message)
 
     def ask(self, message: Message) -> bool:
-        """Pass on a request of ours, or what belongs to it: never dropped as news may be.
+        """Pass on a request of ours, or what belongs to it: never dropped as news may be, for it may
+        be that a question is withdrawn whose call has just been cancelled.
 
         False if nobody would write it.
         """
-        if self.closed or not is_alive(self._pid):
+        if not is_alive(self._pid):
             return False
-        self._unread += 1
-        send(self._pid, ("call_notify", self, message))
+        send(self._pid, ("call_ask", self, message))
         return True
 
     def close_stream(self, retry: float) -> None:

@@ -220,6 +220,8 @@ class _Waiting:
             case ("call_notify", Outlet() as outlet, notification) if outlet is self.scope.notify:
                 outlet.taken()
                 self._event(encode(notification))
+            case ("call_ask", Outlet() as outlet, asked) if outlet is self.scope.notify:
+                self._event(encode(asked))
             case ("call_close", Outlet() as outlet, retry) if outlet is self.scope.notify:
                 self._close_soon(retry)
             case ("disconnected",):

@@ -217,7 +217,9 @@ class _Service:
                 self.client_gone = True
                 return
             if channel.ended and not channel.inbox and not self.calls:
-                return
+                if not self._end_subscriptions("the input has ended"):
+                    return
+                continue
             self._handle(await receive())
 
     async def _drain(self) -> bool:
@@ -250,6 +252,13 @@ class _Service:
         for from_, answer in self.asks.close(reason):
             reply(from_, answer)
 
+    def _end_subscriptions(self, reason: str) -> bool:
+        """Answer the requests that opened subscriptions; whether there were any."""
+        ended = self.listening.end(reason)
+        for id in ended:
+            self.channel.unanswered.pop(id, None)
+        return bool(ended)
+
     # --- mailbox ------------------------------------------------------------------------
 
     def _handle(self, message: Any) -> None:
@@ -270,6 +279,8 @@ class _Service:
                     self.channel.write(encode(notification))
             case ("$gen_cast", ("notify", notification)):
                 self.channel.write(encode(notification))
+            case ("call_ask", _, asked):
+                self.channel.write(encode(asked))
             case ("$gen_call", from_, Ask() as ask):
                 refused = self.asks.ask(ask, from_)
                 if refused is not None:
