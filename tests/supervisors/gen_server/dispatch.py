@@ -306,7 +306,7 @@ async def perform(played: Played, command: Any) -> None:
 
 
 async def ask_sys(played: Played, number: int, what: str) -> None:
-    pid, who = played.servers[number], f"server {number}"
+    pid, who = played.servers[number], f"sys {number}"
     try:
         match what:
             case "get_state":

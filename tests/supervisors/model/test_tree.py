@@ -277,7 +277,11 @@ class Trees(RuleBasedStateMachine):
         return lambda: otp.send(pid, what)
 
     def at_once(self, holder: Child, mail: list[Ask | Child]) -> None:
-        """Let children end and callers ask, in this order, before the supervisor looks."""
+        """Let children end and callers ask, in this order, before the supervisor looks.
+
+        It is suspended meanwhile: at rest it would be entered by the first who asks. With
+        one request alone it may be.
+        """
         asked = [ask for ask in mail if isinstance(ask, Ask)]
         steps: list[Callable[[], object]] = []
         for item in mail:
@@ -287,7 +291,7 @@ class Trees(RuleBasedStateMachine):
             elif item.alive:
                 steps.append(self.order(item, "killed"))
                 self.model.worker_ends(item, "killed")
-        answers = self.perform(steps)
+        answers = self.perform(steps, self.real.pids[holder.label] if len(mail) > 1 else None)
         self.model.serve()
         assert answers == [ask.answer for ask in asked], asked
 
@@ -302,11 +306,17 @@ class Trees(RuleBasedStateMachine):
             about = self.real.pids[about]
         return lambda: otp.send_request(supervisor, (ask.verb, about))
 
-    def perform(self, steps: list[Callable[[], object]]) -> list[str]:
+    def perform(
+        self, steps: list[Callable[[], object]], suspended: otp.Pid | None = None
+    ) -> list[str]:
         """Do these without a pause; the answers to those that are requests."""
 
         async def all_of_them() -> list[str]:
+            if suspended is not None:
+                await otp.sys.suspend(suspended)
             done = [step() for step in steps]
+            if suspended is not None:
+                await otp.sys.resume(suspended)
             return await self.real.answers([r for r in done if isinstance(r, otp.RequestId)])
 
         answers: list[str] = self.stepper.do(all_of_them)  # type: ignore[union-attr]
