@@ -131,7 +131,7 @@ async def node(
 
     strategy: the real core is one_for_all, so that a killed registry restarts everything.
     """
-    book = tasks or TaskBook()
+    book = TaskBook() if tasks is None else tasks
     specs = [
         Registry.child_spec(name="registry"),
         Subscriptions.child_spec(id=SUBSCRIPTIONS, name=SUBSCRIPTIONS),
