@@ -17,7 +17,7 @@ from outcome import Error, Value
 
 from ._borrow import AVAILABLE, DEPTH
 from ._cell import cell, not_in_this_thread
-from ._errors import Reason
+from ._errors import Reason, interrupts
 from ._limits import admit, is_kernels
 from ._process import EXITING, INFO, RUNNING, WAITING, Envelope, Process
 from ._sys.hooks import SystemHooks
@@ -150,7 +150,9 @@ class Receiver(Process):
         """Whether a parked receive takes the message; its error belongs to the receiver."""
         try:
             return bool(match(message))
-        except Exception:
+        except BaseException as error:
+            if interrupts(error):
+                raise
             return True
 
     def wake(self) -> None:

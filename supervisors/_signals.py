@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import trio
 
 from ._cell import current_process, current_runtime, require_process
-from ._errors import BadArg, NoProc, Reason, SelfExit
+from ._errors import BadArg, NoProc, Reason, SelfExit, interrupts
 from ._flush import take_back
 from ._names import Name, resolve
 from ._pid import Alias, Pid, Ref
 from ._process import EXITING, Monitor, Remote, info, signal_exit
+from ._reports import WarningReport
 from ._task import TaskProcess
-from ._timers import TimerRef
+from ._timers import TimerRef, require_seconds
 
 if TYPE_CHECKING:
     from ._runtime import Runtime
@@ -221,12 +222,14 @@ def is_alive(pid: Pid) -> bool:
 def send_after(delay: float, dest: Dest, message: Any) -> TimerRef:
     """Send `message` to `dest` in `delay` seconds.
 
-    A name is looked up when the timer fires; nobody there: dropped (P16).
+    A name is looked up when the timer fires; nobody there: dropped (P16). ValueError for
+    what is no number of seconds, TypeError for what nobody can be called.
     """
-    runtime = _runtime_for(dest)
+    require_seconds(delay, "send_after()")
+    runtime = _runtime_for(dest, "send_after()")
 
     def fire() -> None:
-        _post_to(runtime, dest, message)
+        _fired(runtime, dest, message)
 
     return runtime.timers.add(delay, fire)
 
@@ -235,10 +238,11 @@ def start_timer(delay: float, dest: Dest, message: Any) -> TimerRef:
     """As `send_after`, but what arrives is ``("timeout", timer, message)``, so a timer that
     was cancelled too late can be told from the next one (P16).
     """
-    runtime = _runtime_for(dest)
+    require_seconds(delay, "start_timer()")
+    runtime = _runtime_for(dest, "start_timer()")
 
     def fire() -> None:
-        _post_to(runtime, dest, ("timeout", timer, message))
+        _fired(runtime, dest, ("timeout", timer, message))
 
     timer = runtime.timers.add(delay, fire)
     return timer
@@ -254,14 +258,35 @@ def read_timer(timer: TimerRef) -> float | None:
     return None if timer.fire is None else max(0.0, timer.deadline - current_runtime().now())
 
 
-def _runtime_for(dest: Dest) -> Runtime:
+def _runtime_for(dest: Dest, doing: str) -> Runtime:
     if isinstance(dest, Pid) and dest._process is not None:
         return dest._process.runtime
+    if not isinstance(dest, Pid | Ref | str):
+        _require_name(dest, doing)
     return current_runtime()
 
 
+def _require_name(dest: object, doing: str) -> None:
+    """A name that is no string is resolved once, so that it does not fail when nobody hears."""
+    if not isinstance(dest, tuple):
+        raise TypeError(f"{doing}: expected a pid or the name of a process, got {dest!r}")
+    resolve(dest)
+
+
+def _fired(runtime: Runtime, dest: Dest, message: Any) -> None:
+    """What a timer does; no fault of the module of a via name is the timers' own."""
+    try:
+        _post_to(runtime, dest, message)
+    except BaseException as error:
+        if interrupts(error):
+            raise
+        runtime.reports.emit(
+            WarningReport(None, f"a timer's message for {dest!r} is lost", {"error": repr(error)})
+        )
+
+
 def _post_to(runtime: Runtime, dest: Dest, message: Any) -> None:
-    """What a timer does when it fires: nobody there is nobody's error."""
+    """Deliver; nobody there is nobody's error."""
     target: Any = dest
     if isinstance(dest, str):
         target = runtime.names.get(dest)

@@ -19,6 +19,17 @@ import trio
 _order = count()
 
 
+def require_seconds(value: object, doing: str, *, forever: bool = False) -> None:
+    """Raise ValueError unless `value` can be waited for; with `forever` it may be infinite.
+
+    Looked at before anything is set up: in the heap a nan is neither before nor after others.
+    """
+    if isinstance(value, int | float) and value >= 0 and (forever or value != math.inf):
+        return
+    limit = ", math.inf for no limit," if forever else ""
+    raise ValueError(f"{doing}: a time is a number of seconds from 0 on{limit} and not {value!r}")
+
+
 class TimerRef:
     """A running timer; an opaque value to its user. Ordered by deadline, then by age."""
 

@@ -61,6 +61,7 @@ from ._sys.special import (
     special_process,
 )
 from ._task import TaskProcess
+from ._timers import require_seconds
 
 Server = Pid | Name
 
@@ -69,6 +70,7 @@ Server = Pid | Name
 
 
 def _process(server: Server, request: str, timeout: float) -> Process:
+    require_seconds(timeout, f"sys.{request}()", forever=True)
     pid = server if isinstance(server, Pid) else resolve(server)
     process = None if pid is None else pid._process
     if process is None or not process.alive:

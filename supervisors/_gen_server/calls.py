@@ -18,7 +18,7 @@ from .._errors import CallExit, Reason
 from .._names import Name, resolve
 from .._pid import Pid
 from .._process import CALL, EXITING, Envelope, Process, Watch, info
-from .._timers import TimerRef
+from .._timers import TimerRef, require_seconds
 
 NO_REPLY = object()
 """What `enter_call` answers when the handler's return value held no reply."""
@@ -201,6 +201,7 @@ def _find(name: Name) -> Process | None:
 
 
 async def _call_slowly(process: Process, server: Pid | Name, request: Any, timeout: float) -> Any:
+    require_seconds(timeout, "call()", forever=True)
     caller = current_process()
     if process is caller:
         raise CallExit("calling_self", server, request, timeout)
@@ -264,6 +265,7 @@ async def _after_entry(
         if caller is not None and caller.status == EXITING:
             await trio.lowlevel.checkpoint()
         raise CallExit(process.exit_reason, server, request, timeout)
+    require_seconds(timeout, "call()", forever=True)
     from_.pid  # noqa: B018  # the caller is known only as long as it runs
     waiter = from_._waiter = ParkedCall(process)
     watch(process, waiter)
