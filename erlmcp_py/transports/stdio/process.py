@@ -216,10 +216,12 @@ class _Service:
             except OSError:
                 self.client_gone = True
                 return
-            if channel.ended and not channel.inbox and not self.calls:
-                if not self._end_subscriptions("the input has ended"):
-                    return
-                continue
+            if channel.ended and not channel.inbox:
+                self._end_asks("the client has closed its end")
+                if not self.calls:
+                    if not self._end_subscriptions("the input has ended"):
+                        return
+                    continue
             self._handle(await receive())
 
     async def _drain(self) -> bool:
@@ -249,6 +251,10 @@ class _Service:
         for entry in self.calls.values():
             entry.give_up(reason)
         self.calls.clear()
+        self._end_asks(reason)
+
+    def _end_asks(self, reason: str) -> None:
+        """Tell those who asked the client that no response will come."""
         for from_, answer in self.asks.close(reason):
             reply(from_, answer)
 
