@@ -191,10 +191,9 @@ def _without_body(shot: Shot, known: bool) -> set[Outcome]:
         return set()
     if shot.session is None:
         return {(400, None)}
-    if not known:
+    if not known or shot.path != "/mcp":
         return {(404, None)}
-    done: Outcome = (204, None) if shot.method == "DELETE" else (200, None)
-    return {done} if shot.path == "/mcp" else {done, (404, None)}
+    return {(204 if shot.method == "DELETE" else 200, None)}
 
 
 def _modern(reading: oracle.Reading, headers: dict[str, str], version: str) -> set[Outcome]:

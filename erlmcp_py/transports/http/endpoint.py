@@ -100,6 +100,7 @@ class OpenStream(msgspec.Struct, frozen=True):
 class EndSession(msgspec.Struct, frozen=True):
     """Legacy: DELETE."""
 
+    server: str | None
     session: str
 
 
@@ -188,7 +189,7 @@ def _legacy_get_or_delete(http: HttpRequest, server: str | None) -> Plan:
     if session is None:
         return _missing_session()
     if http.method == "DELETE":
-        return EndSession(session)
+        return EndSession(server, session)
     if not accepted[http.headers.get(b"accept", b"*/*")].sse:
         return refusal(406, "the Accept header must allow text/event-stream")
     return OpenStream(server, session)

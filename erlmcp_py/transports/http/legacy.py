@@ -179,6 +179,10 @@ async def _subscribe(
 
 async def end_session(connection: Connection, http: HttpRequest, plan: EndSession) -> None:
     """DELETE: the session's calls in flight are cancelled with it."""
+    found = await find_session(plan.session, plan.server, None)
+    if isinstance(found, Answer):
+        write_answer(connection, http, found)
+        return
     try:
         known = await sessions.delete(plan.session)
     except sessions.SessionUnavailable as problem:

@@ -298,3 +298,12 @@ async def test_a_modern_client_that_forgot_its_header_is_told() -> None:
         request = modern_call("echo", text="x")
         answer = await client.ask(body=request["body"])
         assert (answer.status, answer.json["error"]["code"]) == (400, -32020)
+
+
+async def test_a_session_is_ended_only_where_it_was_opened() -> None:
+    async with node({"probe": make_server(Probe())}, child_spec(HTTP)), connect() as client:
+        session = await client.initialize()
+        named = {"Mcp-Session-Id": session}
+        assert (await client.ask("DELETE", "/mcp/probe", headers=named)).status == 404
+        assert (await client.legacy(session, legacy_call("echo", text="x"))).text == "x"
+        assert (await client.ask("DELETE", headers=named)).status == 204
