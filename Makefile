@@ -18,7 +18,7 @@ help:
 	@echo 'make check  formatting, lint, types and tests, as CI does'
 	@echo 'make fmt    format the code and mend what ruff can mend'
 	@echo 'make bench  measure, side by side with Erlang, Pykka, otpylib and the official MCP SDK'
-	@echo 'make simulate  faults in random supervision trees    (N=100000 SEED=1)'
+	@echo 'make simulate  faults in random trees and networks   (N=100000 SEED=1)'
 	@echo 'make crashes  kills in a node while clients work     (N=10000 SEED=1)'
 	@echo 'make conformance  the official MCP suite            (ARGS="server-2026-07-28")'
 	@echo 'make interop  independent clients against a node    (ARGS="-k typescript_2")'

@@ -142,7 +142,7 @@ def _heard(actor: Actor, pid: Pid, reason: Any) -> None:
         if times > lost + (other.reason == reason):
             world.accuse(f"{said} more often than the connection was lost")
     elif reason == "noproc" and other.reason != reason:
-        if other.ended is None:
+        if not other.over:
             world.accuse(f"{said}, and it lives")
         elif times > book.made[pair]:
             world.accuse(f"{said} more often than it linked")

@@ -15,6 +15,8 @@ from .world import World
 
 def check(world: World, *, quiet: bool) -> Iterator[str]:
     """Every violation there is now, as a sentence; quiet: no signal is under way."""
+    yield from world.violations
+    world.violations.clear()
     if cell.current is not None or cell.depth:
         yield f"{cell.current} is current, and nobody runs"
     for node, runtime in world.runtimes.items():
@@ -22,8 +24,6 @@ def check(world: World, *, quiet: bool) -> Iterator[str]:
         yield from _watches(world, node, runtime, quiet)
     for subject in SUBJECTS:
         yield from subject.check(world, quiet)
-    yield from world.violations
-    world.violations.clear()
 
 
 def _processes(runtime: Runtime) -> Iterator[str]:
