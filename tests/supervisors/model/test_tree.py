@@ -367,5 +367,5 @@ def _homes(fork: Fork) -> dict[str, str]:
 
 def test_random_trees_live_as_the_rules_say() -> None:
     run_state_machine_as_test(
-        Trees, settings=settings(max_examples=250, stateful_step_count=30, deadline=None)
+        Trees, settings=settings(max_examples=400, stateful_step_count=30, deadline=None)
     )
