@@ -32,11 +32,15 @@ from erlmcp_py.protocol.notifications import (
 from erlmcp_py.protocol.subscriptions import ResourceUpdatedParams, SubscriptionFilter
 from supervisors import GenServer, Pid, cast, demonitor, monitor, send
 from supervisors import call as call_process
+from supervisors import self as own_pid
 
 NAME: Final = "subscriptions"
 
 TASKS: Final = "tasks"
 """The process that tells a new subscription how its tasks are (`server.tasks.manager`)."""
+
+SLICE: Final = 256
+"""Subscriptions that are told in one turn."""
 
 Kind = Literal["tools", "prompts", "resources", "updated", "task"]
 
@@ -108,12 +112,21 @@ class Subscription:
     """Somebody's interest in one server.
 
     Its owner gets ``("changed", subscription, Announcement)`` and calls `taken` with the change
-    when it reads it; until then the same change is not sent again.
+    when it reads it; until then the same change is not sent again. write: does for the owner what
+    it would do itself, in the turn of the publisher, and says whether it could: to wake thousands
+    of processes for a line each costs more than the lines.
     """
 
-    __slots__ = ("_untaken", "changes", "owner", "server")
+    __slots__ = ("_untaken", "_write", "changes", "owner", "server")
 
-    def __init__(self, server: str, owner: Pid, changes: Iterable[Change]) -> None:
+    def __init__(
+        self,
+        server: str,
+        owner: Pid,
+        changes: Iterable[Change],
+        write: Callable[[Announcement], bool] | None = None,
+    ) -> None:
+        self._write = write
         self.server = server
         self.owner = owner
         self.changes = frozenset(changes)
@@ -124,6 +137,8 @@ class Subscription:
         change = announcement.change
         if change in self._untaken:
             return False
+        if self._write is not None and not self._untaken and self._write(announcement):
+            return True
         self._untaken.add(change)
         send(self.owner, ("changed", self, announcement))
         return True
@@ -158,6 +173,24 @@ class _State:
         entry[1][subscription] = None
         for change in subscription.changes:
             self.by_topic.setdefault((subscription.server, change), {})[subscription] = None
+
+    def tell(
+        self,
+        topic: tuple[str, Change],
+        interested: tuple[Subscription, ...],
+        announcement: Announcement,
+    ) -> None:
+        """Tell some of them, and the rest in another turn: a crowd must not hold up the loop."""
+        still = self.by_topic.get(topic, ())
+        for subscription in interested[:SLICE]:
+            if subscription not in still:
+                continue
+            if subscription.announce(announcement):
+                self.sent += 1
+            else:
+                self.merged += 1
+        if len(interested) > SLICE:
+            cast(own_pid(), ("tell", topic, interested[SLICE:], announcement))
 
     def remove(self, subscription: Subscription) -> None:
         entry = self.by_owner.get(subscription.owner)
@@ -204,12 +237,11 @@ class Subscriptions(GenServer):
         match request:
             case ("publish", server, change, source):
                 state.published += 1
-                announcement = Announcement(change, source)
-                for subscription in state.by_topic.get((server, change), ()):
-                    if subscription.announce(announcement):
-                        state.sent += 1
-                    else:
-                        state.merged += 1
+                topic = (server, change)
+                interested = tuple(state.by_topic.get(topic, ()))
+                state.tell(topic, interested, Announcement(change, source))
+            case ("tell", topic, interested, announcement):
+                state.tell(topic, interested, announcement)
             case ("subscribe", subscription):
                 state.add(subscription)
             case ("unsubscribe", subscription):

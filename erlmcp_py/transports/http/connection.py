@@ -255,6 +255,22 @@ class Connection:
             rest = rest[sent:]
         self._stuck_since = None
 
+    def send_now(self, data: bytes) -> bool:
+        """Send at once, in whose turn ever, if nothing waits to be sent before it; False if not,
+        and nothing has happened. What the system does not take is left to the process.
+        """
+        if self._out or self._stuck_since is not None or self.gone:
+            return False
+        try:
+            sent = self._socket.send(data)
+        except OSError:  # full, or gone, which the process has to find out
+            return False
+        self.bytes_out += sent
+        if sent < len(data):
+            self.write(data[sent:])
+            send(self.pid, ("unsent",))
+        return True
+
     async def hand_over(self) -> None:
         """Let another process serve the client, while this one stays with its call.
 

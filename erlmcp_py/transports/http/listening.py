@@ -33,6 +33,7 @@ from erlmcp_py.protocol.subscriptions import (
 from erlmcp_py.server.process import Honour
 from erlmcp_py.subscriptions import (
     NAME,
+    Announcement,
     Subscription,
     announce_all,
     changes_of,
@@ -70,9 +71,7 @@ async def listen(
     except CallExit as problem:
         write_answer(connection, http, unavailable(request.id, problem))
         return
-    subscription = Subscription(name, connection.pid, changes_of(honoured))
-    stream = _Stream(connection, http, request, meta, subscription)
-    await stream.run(honoured)
+    await _Stream(connection, http, request, meta, name, honoured).run()
 
 
 class _Stream:
@@ -82,30 +81,36 @@ class _Stream:
         http: HttpRequest,
         request: Request,
         meta: ModernMeta,
-        subscription: Subscription,
+        name: str,
+        honoured: SubscriptionFilter,
     ) -> None:
         self.connection = connection
         self.request = request
         self.meta = meta
-        self.subscription = subscription
+        self.honoured = honoured
+        changes = changes_of(honoured)
+        self.subscription = Subscription(name, connection.pid, changes, self._write_now)
+        self.open = False
         self.tag = bytes(raw(request.id))
         self.writer = SseWriter(version=http.version, keep_alive=http.keep_alive)
         self.watched: Any = None
 
-    async def run(self, honoured: SubscriptionFilter) -> None:
+    async def run(self) -> None:
         connection, writer = self.connection, self.writer
         params = SubscriptionsAcknowledgedParams(
-            notifications=honoured, meta=subscription_meta(self.request.id)
+            notifications=self.honoured, meta=subscription_meta(self.request.id)
         )
         connection.write(writer.start())
         connection.write(writer.event(encode(notification(ACKNOWLEDGED, params))))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection.watch)
             self._subscribe()
+            self.open = True
             try:
                 while not connection.gone and await self._next():
                     pass
             finally:
+                self.open = False
                 unsubscribe(self.subscription)
                 demonitor(self.watched, flush=True)
             nursery.cancel_scope.cancel()
@@ -115,6 +120,12 @@ class _Stream:
     def _subscribe(self) -> None:
         self.watched = monitor(NAME)
         subscribe(self.subscription)
+
+    def _write_now(self, announcement: Announcement) -> bool:
+        """In the turn of the publisher: see `Subscription`."""
+        if not self.open:
+            return False
+        return self.connection.send_now(self.writer.event(announcement.tagged(self.tag)))
 
     async def _next(self) -> bool:
         """Write what there is, then wait for the next message; False if it was the last."""
