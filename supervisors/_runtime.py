@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Token
 from itertools import count
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -34,6 +35,10 @@ GC_THRESHOLD: Final = 10_000
 """New container objects between two young collections, in a program started by `run`."""
 
 _serials = count()
+
+_open: list[int] = []
+"""The thread of each runtime that is open: always one and the same, for what runs now is
+known to all of them by one `cell`."""
 
 
 class Runtime:
@@ -66,9 +71,15 @@ class Runtime:
     async def __aenter__(self) -> Self:
         if self._nursery_manager is not None:
             raise RuntimeError("a Runtime can be opened once; make a new one")
+        if _open and _open[0] != get_ident():
+            raise RuntimeError(
+                "another thread has a Runtime open: processes live in one thread of a program, "
+                "where there may be several runtimes; for a second core start a second program"
+            )
         self._nursery_manager = trio.open_nursery(strict_exception_groups=True)
         nursery = await self._nursery_manager.__aenter__()
         self._nursery = nursery
+        _open.append(get_ident())
         self._token = active_runtime.set(self)
         cell.clock = trio.lowlevel.current_clock().current_time
         nursery.start_soon(self.scheduler.run, name="supervisors scheduler")
@@ -98,6 +109,8 @@ class Runtime:
             if group.split(KeyboardInterrupt)[1] is not None:
                 raise
             raise KeyboardInterrupt from group
+        finally:
+            _open.pop()
 
     @contextmanager
     def active(self) -> Iterator[Self]:

@@ -102,3 +102,16 @@ def test_a_reply_from_such_a_thread_leaves_the_caller_waiting_for_the_right_one(
         assert answers == ["from inside"]
 
     otp.run(main)
+
+
+def test_runtimes_are_open_in_one_thread_at_a_time():
+    async def nothing() -> None:
+        return
+
+    async def main() -> None:
+        async with otp.Runtime("second"):
+            refused = await trio.to_thread.run_sync(in_a_thread, lambda: otp.run(nothing))
+        assert "one thread of a program" in str(refused)
+
+    otp.run(main)
+    assert in_a_thread(lambda: otp.run(nothing)) is None
