@@ -30,7 +30,17 @@ rarely = some([True] + [False] * 9)
 
 versions = some([*LEGACY, LATEST, "1999-01-01", "", "2026-07-29", "é"])
 names = some([*TOOLS, "no_such_tool", ""])
-uris = some([RESOURCE, TEMPLATE.format(id=7), "fuzz://nothing", "", "no uri", "fuzz://items/%ZZ"])
+uris = some(
+    [
+        RESOURCE,
+        TEMPLATE.format(id=7),
+        "fuzz://nothing",
+        "",
+        "no uri",
+        "fuzz://items/x",
+        "fuzz://items/%ZZ",
+    ]
+)
 ids = (
     st.integers(-5, 5)
     | some(["", "a", "1", "é😀", "x" * 200])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from erlmcp_py.protocol.headers import MirroredParameter
 from erlmcp_py.protocol.prompts import Prompt
 from erlmcp_py.protocol.resources import Resource, ResourceTemplate
 from erlmcp_py.protocol.shape import CacheHint
 from erlmcp_py.protocol.tools import Tool
-from erlmcp_py.server.schema import Arguments, Output, TextArguments
+from erlmcp_py.server.schema import Arguments, InvalidArguments, Output, TextArguments
 from erlmcp_py.server.signature import Handler
 from erlmcp_py.server.tasks.policy import TaskPolicy
 from erlmcp_py.server.uri import UriTemplate
@@ -51,6 +52,16 @@ class TemplateDef:
     handler: Handler
     arguments: TextArguments
     cache: CacheHint | None = None
+
+    def keywords_for(self, uri: str) -> dict[str, Any] | None:
+        """What the handler is called with for `uri`; None if that is none of the family."""
+        values = self.pattern.match(uri)
+        if values is None:
+            return None
+        try:
+            return self.arguments.parse(values)
+        except InvalidArguments:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -423,7 +423,7 @@ class Server(Catalogue):
     def offers(self, uri: str) -> bool:
         """Whether a resource, or a template that fits, is there for `uri`."""
         return uri in self.resources or any(
-            family.pattern.match(uri) is not None for family in self.templates.values()
+            family.keywords_for(uri) is not None for family in self.templates.values()
         )
 
     def find_completion(self, params: CompleteParams) -> CompletionDef | None:

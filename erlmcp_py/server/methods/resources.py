@@ -26,7 +26,6 @@ from erlmcp_py.server.methods.skills import skill_call
 from erlmcp_py.server.methods.table import Methods, in_both
 from erlmcp_py.server.pagination import Place
 from erlmcp_py.server.results import resource_result
-from erlmcp_py.server.schema import InvalidArguments
 from erlmcp_py.server.scope import Scope
 
 _RESOURCES: Final = Listing(
@@ -129,12 +128,8 @@ def _resource_call(host: Host, uri: str, cache: CacheHint | None) -> Call | None
     if skill is not None:
         return skill
     for text, family in host.server.templates.items():
-        values = family.pattern.match(uri)
-        if values is None:
-            continue
-        try:
-            keywords = family.arguments.parse(values)
-        except InvalidArguments:
+        keywords = family.keywords_for(uri)
+        if keywords is None:
             continue
         mime_type = family.template.mime_type
         hint = cache or family.cache or of_server

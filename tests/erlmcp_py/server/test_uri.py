@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erlmcp_py.server import Server
 from erlmcp_py.server.uri import check_uri, compile_template, is_template
 
 SAFE = st.text(min_size=1).filter(
@@ -128,3 +129,15 @@ def test_where_a_variable_ends(template: str, uri: str, values: dict[str, str] |
 def test_a_hostile_uri_is_matched_in_linear_time() -> None:
     template = compile_template("x:" + "-".join(f"{{v{n}}}" for n in range(200)) + "-end")
     assert template.match("x:" + "-" * 8000 + "/end") is None
+
+
+def test_a_uri_that_a_template_cannot_read_is_no_resource() -> None:
+    server = Server("s", version="1")
+
+    @server.resource("n://{number}")
+    def number(number: int) -> str:
+        return str(number)
+
+    assert server.offers("n://7")
+    assert not server.offers("n://seven")
+    assert not server.offers("m://7")
