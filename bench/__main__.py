@@ -21,6 +21,7 @@ GROUPS = {
     "http": mcp.http,
     "many": mcp.many,
     "stdio": mcp.stdio,
+    "work": mcp.work,
     "rest": mcp.at_rest,
 }
 

@@ -12,12 +12,13 @@ NEEDS = {
     "http": ("erlmcp-node", "mcp"),
     "many": ("erlmcp-node", "mcp"),
     "stdio": ("erlmcp-node", "mcp"),
+    "work": (),
     "rest": ("erlmcp-node", "mcp"),
 }
 
 
-OPEN_FILES = 4096
-"""Sockets of a thousand connections, with room; many systems start a shell with 1,024."""
+OPEN_FILES = 10_100
+"""Sockets of the largest group, with room; many systems start a shell with 1,024."""
 
 
 def raise_open_files() -> bool:
@@ -45,6 +46,6 @@ def missing(groups: list[str]) -> list[str]:
         for package in ("pykka", "otpylib", "mcp")
         if package in needed and importlib.util.find_spec(package) is None
     ]
-    if "many" in groups and not raise_open_files():
+    if {"many", "work"} & {*groups} and not raise_open_files():
         lines.append(f"the limit of open files is below {OPEN_FILES:,} (ulimit -Hn) and fixed")
     return lines

@@ -16,6 +16,7 @@ TITLES = {
     "mcp cpu": "MCP: tools/call, CPU time of the server per request",
     "mcp latency": "MCP: tools/call, latency seen by the client",
     "many connections": "MCP: a thousand HTTP connections",
+    "mcp work": "MCP: the node's own work",
     "node at rest": "Node at rest",
 }
 

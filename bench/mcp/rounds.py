@@ -22,6 +22,9 @@ REST_SECONDS = 1.0
 
 DESIGN = "DESIGN 7"
 STEP = "issue 2"
+COMPLETE = "issue 4"
+STREAMS = 9_900
+"""Open connections of the fan-out: 10,000 descriptors and some spare fit into the usual limits."""
 
 
 def _rows(
@@ -192,3 +195,40 @@ def at_rest(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
         memory.add(our_memory, sdk_memory)
         ready.add(our_ready, sdk_ready)
     return [memory, ready]
+
+
+def work(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """The node's own code, alone: a small call, and one change that 10,000 want to hear of."""
+    within = (Goal("ours", 50, COMPLETE),)
+    lines: list[tuple[Row, str, tuple[str, ...]]] = [
+        (
+            Row(
+                "work.call", "mcp work", "small tools/call, decode to encode", "µs", "", "less",
+                (Goal("ours", 15, COMPLETE),),
+            ),
+            "us",
+            ("bench.mcp.inside", "protocol"),
+        ),
+        (
+            Row(
+                "work.lines", "mcp work", "10,000 subscriptions told, ten clients", "ms", "",
+                "less", within,
+            ),
+            "ms",
+            ("bench.mcp.inside", "subscriptions"),
+        ),
+        (
+            Row(
+                "work.streams", "mcp work", f"{STREAMS:,} HTTP streams told", "ms", "", "less",
+                within,
+            ),
+            "cpu_ms",
+            ("bench.mcp.fan_out", "--streams", str(STREAMS)),
+        ),
+    ]  # fmt: skip
+    measured = [Measured(row) for row, _, _ in lines]
+    for round in range(rounds):
+        say(f"work: round {round + 1} of {rounds}")
+        for line, (_, field, command) in zip(measured, lines, strict=True):
+            line.add(measure([sys.executable, "-m", *command])[field])
+    return measured
