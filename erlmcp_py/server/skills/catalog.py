@@ -17,8 +17,8 @@ from erlmcp_py.protocol.extensions.skills import (
     SkillResource,
 )
 from erlmcp_py.protocol.resources import Resource
+from erlmcp_py.server.skills.errors import BadSkill
 from erlmcp_py.server.skills.files import Found, Parts
-from erlmcp_py.server.skills.frontmatter import BadSkill, read_frontmatter
 
 MANIFEST: Final = "SKILL.md"
 _MARKDOWN: Final = frozenset({".md", ".markdown"})
@@ -111,6 +111,9 @@ def _skill(
     digests: Digests,
     is_dynamic: object,
 ) -> Skill:
+    # Here, because servers without skills need not load a parser of YAML.
+    from erlmcp_py.server.skills.frontmatter import read_frontmatter
+
     if not home:
         raise BadSkill("a skill lies in a directory of its name, not in the root")
     if len(own) > MAX_RESOURCES:

@@ -13,15 +13,13 @@ from typing import Any, Final
 
 import yaml
 
+from erlmcp_py.server.skills.errors import BadSkill
+
 MAX_SIZE: Final = 64 * 1024
 """Characters of a block that are read."""
 
 _BLOCK: Final = re.compile(r"---\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _NAME: Final = re.compile(r"(?!.*--)[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
-
-
-class BadSkill(ValueError):
-    """A directory is no skill that could be served; the text says why, on one line."""
 
 
 def read_frontmatter(text: str, directory: str) -> dict[str, Any]:

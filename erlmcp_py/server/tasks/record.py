@@ -103,7 +103,7 @@ def asked(record: TaskRecord, questions: Mapping[str, InputRequest], now: float)
 def answered(record: TaskRecord, keys: Iterable[str], now: float) -> TaskRecord:
     """These questions need no answer any more; with the last of them the task goes on."""
     gone = set(keys) & record.questions.keys()
-    if record.ended or not gone:
+    if not gone:
         return record
     left = {key: request for key, request in record.questions.items() if key not in gone}
     return _updated(record, now, status="input_required" if left else "working", questions=left)

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erlmcp_py.server.skills.frontmatter import BadSkill, read_frontmatter
+from erlmcp_py.server.skills.errors import BadSkill
+from erlmcp_py.server.skills.frontmatter import read_frontmatter
 
 HEAD = "name: a\ndescription: d\n"
 JSON = st.recursive(
