@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
+import trio
 
 import supervisors
+from erlmcp_py import registry, subscriptions
 from erlmcp_py.cli.calling.line import (
     CAPABILITIES,
     INFO,
@@ -27,11 +29,17 @@ from erlmcp_py.protocol.headers import MirroredParameter
 from erlmcp_py.protocol.meta import PROGRESS_TOKEN
 from erlmcp_py.protocol.versions import LATEST
 from erlmcp_py.protocol.wire import Json
-from erlmcp_py.server.process import Dispatch, ServerProcess
+from erlmcp_py.server import Server
+from erlmcp_py.server.process import Dispatch
 from erlmcp_py.server.scope import Scope
-from supervisors import CallExit, Pid, format_reason
+from erlmcp_py.server.tasks.book import TaskBook
+from erlmcp_py.server.tasks.supervisor import SUPERVISOR as TASKS
+from erlmcp_py.server.tasks.supervisor import TasksSupervisor
+from erlmcp_py.tree import Children, server_spec
+from supervisors import CallExit, Pid, StartError, format_reason
 
 _ANYTHING: Final = msgspec.json.Decoder()
+_TREE: Final = "tree"
 
 
 @asynccontextmanager
@@ -42,16 +50,53 @@ async def open_local(target: str, person: Person, options: Options) -> AsyncIter
     server = load_server(target)
     async with supervisors.Runtime() as runtime:
         runtime.subscribe(_told(person))
-        line = _Local(await ServerProcess.start(server, server.name), person, options)
-        line.hello = await line.request("server/discover", {})
-        yield line
+        owner = await _start(server)
+        try:
+            line = _Local(f"server_{server.name}", owner, person, options)
+            line.hello = await line.request("server/discover", {})
+            yield line
+        finally:
+            with trio.CancelScope(shield=True):
+                await supervisors.stop(_TREE, "shutdown")
+
+
+async def _start(server: Server) -> Pid:
+    """Start the part of a node's tree that a server needs; the process that has done it. Raises
+    `NoAnswer` if it does not start.
+    """
+    book = TaskBook()
+    specs = (
+        registry.Registry.child_spec(id=registry.NAME, name=registry.NAME),
+        subscriptions.Subscriptions.child_spec(id=subscriptions.NAME, name=subscriptions.NAME),
+        TasksSupervisor.child_spec(book, id=TASKS, name=TASKS),
+        # Among themselves, since a server may be called "registry".
+        Children.child_spec(3, (server_spec(server.name, server, tasks=book),), id="servers"),
+    )
+    started = trio.Event()
+    failed: list[StartError] = []
+
+    async def top() -> None:
+        supervisors.trap_exit(True)
+        try:
+            await Children.start_link(3, specs, name=_TREE)
+        except StartError as error:
+            failed.append(error)
+        started.set()
+        await supervisors.receive()
+
+    starter = supervisors.spawn(top)
+    await started.wait()
+    if failed:
+        raise NoAnswer(f"the server did not start: {format_reason(failed[0].reason)}")
+    return starter
 
 
 class _Local:
-    def __init__(self, pid: Pid, person: Person, options: Options) -> None:
+    def __init__(self, name: str, owner: Pid, person: Person, options: Options) -> None:
         self.version = LATEST
         self.hello: Json = {}
-        self._pid = pid
+        self._name = name
+        self._owner = owner
         self._person = person
         self._options = options
         self._serial = 0
@@ -78,14 +123,14 @@ class _Local:
         scope = Scope(
             era="modern",
             version=self.version,
-            key=(self._pid, self._serial),
+            key=(self._owner, self._serial),
             notify=self._notified,
             client_info=INFO,
             client_capabilities=CAPABILITIES,
             log_level=self._options.log_level,
         )
         try:
-            answer = await supervisors.call(self._pid, Dispatch(request, scope), timeout=math.inf)
+            answer = await supervisors.call(self._name, Dispatch(request, scope), timeout=math.inf)
         except CallExit as problem:
             raise NoAnswer(f"the server died: {format_reason(problem.cause)}") from None
         line = jsonrpc.encode(answer)

@@ -207,3 +207,66 @@ def test_at_a_real_terminal() -> None:
         os.close(person)
         os.close(tool)
     assert (done.returncode, done.stdout) == (0, "Hello, Ada!\n"), done.stderr
+
+
+LIFE = """
+from contextlib import asynccontextmanager
+from erlmcp_py.server import Context, Server
+from supervisors import GenServer, call
+
+class Keeper(GenServer):
+    def init(self):
+        return ("ok", 7)
+    def handle_call(self, request, from_, state):
+        return ("reply", state, state)
+
+@asynccontextmanager
+async def opened(server):
+    server.log = ["opened"]
+    yield "open"
+    with open("closed", "w") as file:
+        file.write(" ".join(server.log))
+
+@asynccontextmanager
+async def broken(server):
+    raise ConnectionError("no database")
+    yield
+
+server = Server(
+    "life", version="1", lifespan=opened, children=[Keeper.child_spec(id="k", name="keeper")]
+)
+closed = Server("closed", version="1", lifespan=broken)
+namesake = Server("registry", version="1")
+
+@namesake.tool()
+def hello() -> str:
+    return "hello"
+
+@server.tool()
+async def look(ctx: Context[str]) -> str:
+    return f"{ctx.state} {await call('keeper', 'get')}"
+"""
+
+
+@pytest.fixture
+def life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "life.py").write_text(LIFE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "life", raising=False)
+    return "life"
+
+
+def test_a_server_has_its_company_with_it_and_ends_in_order(life: str) -> None:
+    assert run("call", f"{life}:server", "look").stdout == "open 7\n"
+    assert Path("closed").read_text() == "opened"
+
+
+def test_a_server_that_does_not_start(life: str) -> None:
+    result = run("call", f"{life}:closed", "look")
+    assert result.exit_code == 2
+    assert "ConnectionError: no database" in result.stderr.splitlines()[-1]
+
+
+def test_a_server_may_be_called_as_a_part_of_the_node(life: str) -> None:
+    assert run("call", f"{life}:namesake", "hello").stdout == "hello\n"

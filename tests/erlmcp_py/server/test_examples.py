@@ -9,13 +9,20 @@ from trio.testing import MockClock
 import examples.calculator
 import examples.ordering
 import examples.simple
+import examples.votes
 import examples.weather
 from erlmcp_py.protocol.versions import SUPPORTED
 
 from .conftest import Connect
 
 ALL_VERSIONS = pytest.mark.parametrize("version", SUPPORTED)
-MODULES = [examples.simple, examples.calculator, examples.weather, examples.ordering]
+MODULES = [
+    examples.simple,
+    examples.calculator,
+    examples.weather,
+    examples.ordering,
+    examples.votes,
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

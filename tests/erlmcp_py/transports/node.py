@@ -10,15 +10,14 @@ from typing import Any
 
 import trio
 
-from erlmcp_py import registry
 from erlmcp_py.registry import Registry
 from erlmcp_py.server import Context, Server
-from erlmcp_py.server.process import ServerProcess
 from erlmcp_py.server.tasks.book import TaskBook
 from erlmcp_py.server.tasks.supervisor import TasksSupervisor
 from erlmcp_py.sessions import SessionLimits, SessionsSupervisor, SessionStore
 from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
 from erlmcp_py.subscriptions import Subscriptions
+from erlmcp_py.tree import server_spec
 from supervisors import (
     ChildSpec,
     Pid,
@@ -97,19 +96,11 @@ def make_server(probe: Probe) -> Server:
 
 
 class Servers(Supervisor):
-    """One server process per name, as the node has them; each registers when it starts."""
+    """The servers with their company, as the node has them; each registers when it starts."""
 
     def init(self, servers: dict[str, Server], tasks: TaskBook) -> tuple[SupFlags, list[ChildSpec]]:
-        return SupFlags("one_for_one", intensity=100, period=5), [
-            ChildSpec(name, (start_server, (server, name, tasks)))
-            for name, server in servers.items()
-        ]
-
-
-async def start_server(server: Server, name: str, tasks: TaskBook) -> Pid:
-    pid = await ServerProcess.start_link(server, name, None, 10_000, tasks)
-    await registry.register_server(name, pid, server)
-    return pid
+        specs = [server_spec(name, server, tasks=tasks) for name, server in servers.items()]
+        return SupFlags("one_for_one", intensity=100, period=5), specs
 
 
 class Node(Supervisor):
