@@ -9,7 +9,7 @@ schema is compiled once, at definition.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, TypedDict, cast, get_args, get_origin
 
@@ -89,7 +89,7 @@ class TextArguments:
     required: frozenset[str]
     _type: Any
 
-    def parse(self, values: Mapping[str, str]) -> dict[str, Any]:
+    def parse(self, values: Mapping[str, str | list[str] | dict[str, str]]) -> dict[str, Any]:
         """Keyword arguments in the hinted types ("3" for an `int` is 3). `InvalidArguments`."""
         problems = [
             f"missing required argument {name!r}"
@@ -138,15 +138,18 @@ def arguments_of(handler: Handler) -> Arguments:
     )
 
 
-def text_arguments_of(handler: Handler) -> TextArguments:
-    """The `TextArguments` of a handler; TypeError if a hint cannot be read from a string."""
+def text_arguments_of(handler: Handler, several: Collection[str] = ()) -> TextArguments:
+    """The `TextArguments` of a handler; TypeError if a hint cannot be read from a string.
+
+    several: parameters that come as lists or dictionaries of strings.
+    """
     for parameter in handler.parameters:
         place = f"{handler.where}: parameter {parameter.name!r}"
         schema, definitions = _schema_of(parameter.hint, place)
         kinds = {
             _resolve(choice, definitions).get("type") for choice in schema.get("anyOf", [schema])
         }
-        if kinds <= {"array", "object", "null"}:
+        if kinds <= {"array", "object", "null"} and parameter.name not in several:
             raise TypeError(f"{place}: comes as a string, which {parameter.hint!r} cannot be")
         if not parameter.required:
             plain_default(parameter, place)
@@ -155,6 +158,19 @@ def text_arguments_of(handler: Handler) -> TextArguments:
         frozenset(parameter.name for parameter in handler.parameters if parameter.required),
         keyword_type(handler),
     )
+
+
+def shapes_of(handler: Handler) -> tuple[frozenset[str], frozenset[str]]:
+    """The parameters whose hints are lists, and those whose hints are dictionaries."""
+    found: dict[str, set[str]] = {"array": set(), "object": set()}
+    for parameter in handler.parameters:
+        place = f"{handler.where}: parameter {parameter.name!r}"
+        schema, definitions = _schema_of(parameter.hint, place)
+        for choice in schema.get("anyOf", [schema]):
+            kind = _resolve(choice, definitions).get("type")
+            if kind in found:
+                found[kind].add(parameter.name)
+    return frozenset(found["array"]), frozenset(found["object"])
 
 
 def keyword_type(handler: Handler) -> Any:

@@ -18,7 +18,7 @@ from erlmcp_py.server.definition.entries import (
     TemplateDef,
     ToolDef,
 )
-from erlmcp_py.server.uri import compile_template, is_template
+from erlmcp_py.server.uri import is_template
 
 if TYPE_CHECKING:
     from erlmcp_py.server.definition.catalogue import Catalogue
@@ -104,7 +104,7 @@ def _template(mount: Mount, definition: TemplateDef) -> TemplateDef:
     return replace(
         definition,
         template=with_members(definition.template, uri_template=uri),
-        pattern=compile_template(uri),
+        pattern=definition.pattern.below(uri),
     )
 
 

@@ -13,7 +13,7 @@ from erlmcp_py.server.definition.checks import (
     checked_meta,
 )
 from erlmcp_py.server.definition.entries import ResourceDef, TemplateDef
-from erlmcp_py.server.schema import TextArguments, text_arguments_of
+from erlmcp_py.server.schema import TextArguments, shapes_of, text_arguments_of
 from erlmcp_py.server.signature import Handler
 from erlmcp_py.server.uri import UriTemplate, check_uri, compile_template, is_template
 
@@ -31,6 +31,7 @@ def define_resource(
     icons: Icons | None,
     meta: Json | None,
     cache: CacheHint | None,
+    any_path: bool = False,
 ) -> ResourceDef | TemplateDef:
     """The entry of a resource or, if the URI has variables, of a template; see `Server.resource`."""
     where = handler.where
@@ -43,8 +44,8 @@ def define_resource(
     if is_template(uri):
         if size is not None:
             raise TypeError(f"{where}: the resources of the template {uri!r} have no common size")
-        pattern = _compiled(uri, where)
-        arguments = text_arguments_of(handler)
+        pattern = _compiled(uri, handler, any_path=any_path)
+        arguments = text_arguments_of(handler, pattern.variables)
         _check_variables(pattern, arguments, handler)
         template = ResourceTemplate(
             uri_template=uri,
@@ -74,11 +75,12 @@ def define_resource(
     return ResourceDef(resource, handler, cache)
 
 
-def _compiled(uri: str, where: str) -> UriTemplate:
+def _compiled(uri: str, handler: Handler, *, any_path: bool) -> UriTemplate:
+    lists, dicts = shapes_of(handler)
     try:
-        return compile_template(uri)
+        return compile_template(uri, lists=lists, dicts=dicts, any_path=any_path)
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        raise ValueError(f"{handler.where}: {error}") from None
 
 
 def _check_fixed(uri: str, handler: Handler) -> None:

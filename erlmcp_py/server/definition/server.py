@@ -223,12 +223,14 @@ class Server(Catalogue):
         icons: Icons | None = None,
         meta: Json | None = None,
         cache: CacheHint | None = None,
+        any_path: bool = False,
     ) -> Callable[[F], F]:
         """Make the decorated function the source of the resource at `uri`.
 
-        A URI with variables, `weather://{city}/current`, is a template; each variable is then a
-        parameter of the function, converted to its hint. size: in bytes, if it is known. cache: how
-        long clients may keep the contents; as the server says unless given.
+        A URI with variables, `weather://{city}/current`, is a template (RFC 6570); each variable is
+        then a parameter of the function, converted to its hint. size: in bytes, if it is known. cache:
+        how long clients may keep the contents; as the server says unless given. any_path: what stands
+        for ``{+path}`` may be absolute and lead upwards with ``..``; otherwise such a URI is unknown.
         """
         if not isinstance(uri, str):
             raise TypeError("write @server.resource('scheme://...'): the URI is required")
@@ -253,6 +255,7 @@ class Server(Catalogue):
                 icons=icons,
                 meta=meta,
                 cache=cache,
+                any_path=any_path,
             )
             kind = "templates" if isinstance(definition, TemplateDef) else "resources"
             self._enter(kind, uri, definition)

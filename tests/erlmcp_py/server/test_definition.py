@@ -255,7 +255,7 @@ def with_prompt(action: Callable[[Server], Any]) -> Callable[[Server], Any]:
         (lambda s: s.tool()(lambda: None), "tool name '<lambda>'"),
         (lambda s: s.prompt("ä")(one), "prompt name 'ä'"),
         (lambda s: s.resource("nowhere")(no_arguments), "no scheme"),
-        (lambda s: s.resource("x:{+a}")(one), "not supported"),
+        (lambda s: s.resource("x:{=a}")(one), "not supported"),
         (lambda s: s.tool("t", icons=["ftp://x/y"])(one), "icon 'ftp://x/y'"),
         (lambda s: s.resource("x:a", size=-1)(no_arguments), "size must be"),
         (
