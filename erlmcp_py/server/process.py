@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import trio
@@ -41,6 +41,7 @@ from erlmcp_py.server.changes import honoured
 from erlmcp_py.server.definition import Server
 from erlmcp_py.server.failures import answer_to, busy, crashed, describe_reason, is_meant, timed_out
 from erlmcp_py.server.host import Host
+from erlmcp_py.server.interaction.pages import send_to_pages, sends_to_pages
 from erlmcp_py.server.interaction.peer import Waits
 from erlmcp_py.server.interaction.rounding import input_required
 from erlmcp_py.server.interaction.rounds import (
@@ -287,7 +288,7 @@ def _run_inline(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
         if isinstance(error, Exception) and is_meant(error):
             counters.errors += 1
-            return answer_to(error, call, scope.era)
+            return _meant(state.host, call, request, scope, error)
         counters.crashes += 1
         report_crash(_label(state, request, call), call, error)
         return crashed(call, error)
@@ -366,8 +367,17 @@ def _settle(
         return begin_task(state.host, running.call, running.request, running.scope)
     if isinstance(value, Exception):
         running.counters.errors += 1
-        return answer_to(value, running.call, running.scope.era)
+        return _meant(state.host, running.call, running.request, running.scope, value)
     return value
+
+
+def _meant(
+    host: Host, call: Call, request: Request, scope: Scope, error: Exception
+) -> Result | McpError:
+    if sends_to_pages(error):
+        interaction = None if call.context is None else call.context.interaction
+        return send_to_pages(host, request, scope, interaction, cast("McpError", error))
+    return answer_to(error, call, scope.era)
 
 
 def _ask_for_input(
