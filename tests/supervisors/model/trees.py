@@ -12,11 +12,11 @@ from .tree_spec import DYNAMIC, SIMPLE, Fork, Leaf, Node
 RESTARTS = st.sampled_from(["permanent", "transient", "temporary"])
 STRATEGIES = ["one_for_one", "one_for_all", "rest_for_one"]
 LIKELY = st.sampled_from([True, True, False])
-STRATEGIES_BELOW = [*STRATEGIES, SIMPLE, DYNAMIC, DYNAMIC]
+STRATEGIES_BELOW = [*STRATEGIES, SIMPLE, SIMPLE, DYNAMIC, DYNAMIC, DYNAMIC]
 INTENSITIES = [2, 6, 20], [0, 1, 2, 6]
 """Of the root, whose end is the end of the story, and of the others."""
 SECONDS = st.sampled_from([0.0, 0.0, 0.25, 2.25])
-KINDS = st.sampled_from(["plain", "async", "task"])
+KINDS = st.sampled_from(["plain", "plain", "async", "task"])
 
 
 @st.composite
@@ -58,7 +58,7 @@ def forks(draw: Any, id: str = "r", depth: int = 0, outer: str = "never") -> For
         fork,
         children=tuple(
             draw(forks(f"{id}{n}", depth + 1, auto))
-            if depth < 2 and draw(st.integers(0, 2)) == 2
+            if depth < 2 and draw(st.booleans())
             else draw(leaves(f"{id}{n}", auto))
             for n in range(draw(st.integers(1, 4)))
         ),
