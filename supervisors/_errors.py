@@ -7,6 +7,7 @@ A reason is a plain value, as in Erlang: ``"normal"``, ``"shutdown"``, ``("shutd
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from traceback import StackSummary, TracebackException
 from typing import Any, Final
 
@@ -190,13 +191,16 @@ def reason_of(exception: BaseException) -> tuple[str, Reason]:
     return "error", (exception, Stack(exception))
 
 
+def is_atom(reason: Reason, atom: str) -> bool:
+    """``reason == atom``, also for a reason whose own ``==`` raises or answers no bool."""
+    return isinstance(reason, str) and reason == atom
+
+
 def is_normal(reason: Reason) -> bool:
     """Whether nothing is to be reported for it: normal, shutdown or (shutdown, term)."""
-    return (
-        reason == "normal"
-        or reason == "shutdown"
-        or (type(reason) is tuple and len(reason) == 2 and reason[0] == "shutdown")
-    )
+    if type(reason) is tuple:
+        return len(reason) == 2 and is_atom(reason[0], "shutdown")
+    return is_atom(reason, "normal") or is_atom(reason, "shutdown")
 
 
 def format_reason(reason: Reason) -> str:
@@ -204,11 +208,23 @@ def format_reason(reason: Reason) -> str:
     if isinstance(reason, str):
         return reason
     if isinstance(reason, BaseException):
-        text = " ".join(str(reason).split())
+        text = " ".join(_shown(str, reason).split())
         name = type(reason).__name__
         return f"{name}: {text}" if text else name
     if isinstance(reason, tuple):
         if len(reason) == 2 and isinstance(reason[1], Stack):
             return format_reason(reason[0])
         return "(" + ", ".join(format_reason(part) for part in reason) + ")"
-    return " ".join(repr(reason).split())
+    return " ".join(shown(reason).split())
+
+
+def shown(term: object) -> str:
+    """``repr(term)``, also of a term whose own raises: a stranger may have sent it."""
+    return _shown(repr, term)
+
+
+def _shown(how: Callable[[object], str], term: object) -> str:
+    try:
+        return how(term)
+    except Exception as error:
+        return f"<{type(term).__name__} that shows itself with {type(error).__name__}>"

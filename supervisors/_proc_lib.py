@@ -22,6 +22,7 @@ from ._pid import Pid, Ref
 from ._process import EXITING, Monitor, Process, Watch, signal_exit
 from ._signals import demonitor
 from ._task import TaskProcess, require_async
+from ._timers import require_seconds
 
 Prepare = Callable[[Process], object]
 """What is done with a process before it runs."""
@@ -72,6 +73,7 @@ async def start(
     Raises StartError (the reason it ended with, ``("already_started", pid)``, "timeout")
     or Ignore.
     """
+    require_seconds(timeout, "a start's timeout", forever=True)
     parent = require_process("start_link()") if link else current_process()
     runtime = current_runtime()
     if name is not None and (type(name) is not str or name in runtime.names or name in NO_NAMES):

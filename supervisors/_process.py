@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from ._cell import cell
-from ._errors import Reason, is_normal
+from ._errors import Reason, is_atom, is_normal
 from ._pid import Alias, Pid, Ref, drop
 from ._reports import CrashReport
 
@@ -328,13 +328,13 @@ def signal_exit(target: Process, sender: Pid, reason: Reason, *, linked: bool) -
     """
     if not target.alive:
         return
-    if reason == "kill" and not linked:
+    if not linked and is_atom(reason, "kill"):
         doomed, reason = True, "killed"
     elif target.trap_exit:
         target.pid._post(info(("EXIT", sender, reason)))
         return
     else:
-        doomed = reason != "normal" or (sender is target.pid and not linked)
+        doomed = not is_atom(reason, "normal") or (sender is target.pid and not linked)
     if doomed and target.die(reason):
         finish(target, reason)
 
@@ -370,7 +370,7 @@ def finish(process: Process, reason: Reason) -> None:
                     if other_process.parent is pid:
                         other_process.more().orphaned = True
                     other_process.pid._post(info(("EXIT", pid, why)))
-                elif why != "normal" and other_process.die(why):
+                elif not is_atom(why, "normal") and other_process.die(why):
                     work.append((other_process, why))
         if watches:
             for watch in list(watches.values()):

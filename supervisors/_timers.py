@@ -64,6 +64,8 @@ class Timers:
 
     def add(self, delay: float, fire: Callable[[], object]) -> TimerRef:
         """Call `fire()` once, `delay` seconds from now. `fire` must not raise or block."""
+        if delay != delay:  # a nan would stop them all
+            raise ValueError("a timer needs a number of seconds, not nan")
         timer = TimerRef(self._clock() + delay, fire)
         heap = self._heap
         heappush(heap, timer)

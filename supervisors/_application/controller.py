@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .._cell import current_runtime, require_process
-from .._errors import Reason
+from .._errors import Reason, is_atom
 from .._gen_server.behaviour import GenServer
 from .._gen_server.calls import From, reply
 from .._pid import Pid
@@ -276,7 +276,9 @@ def _ended(state: ControllerState, name: str, reason: Reason) -> list[tuple[Any,
 
 def _takes_node_down(restart_type: RestartType, reason: Reason) -> bool:
     """A4: a permanent one always, a transient one unless it ended with "normal"."""
-    return restart_type == "permanent" or (restart_type == "transient" and reason != "normal")
+    return restart_type == "permanent" or (
+        restart_type == "transient" and not is_atom(reason, "normal")
+    )
 
 
 async def _go_down(hook: NodeDown, reason: Reason) -> None:

@@ -41,6 +41,7 @@ from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 
 from .._cell import current_process, current_runtime
+from .._errors import shown
 from .._gen_server.behaviour import Undefined
 from .._reports import WarningReport
 
@@ -110,7 +111,7 @@ class GenEvent:
             WarningReport(
                 None if process is None else process.pid,
                 f"{type(self).__qualname__} has no handle_info; message dropped",
-                {"message": repr(message)[:200]},
+                {"message": shown(message)[:200]},
             )
         )
         return "ok", state

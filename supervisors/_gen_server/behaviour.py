@@ -35,7 +35,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._cell import current_process, current_runtime
-from .._errors import Reason
+from .._errors import Reason, shown
 from .._names import Name
 from .._pid import Pid, Ref
 from .._proc_lib import start_monitored
@@ -120,7 +120,7 @@ class GenServer:
             WarningReport(
                 process,
                 f"{type(self).__qualname__} has no handle_info; message dropped",
-                {"message": repr(message)[:200]},
+                {"message": shown(message)[:200]},
             )
         )
         return "noreply", state

@@ -19,7 +19,7 @@ from outcome import Error
 from .. import _proc_lib
 from .._borrow import first_step, resume
 from .._cell import cell, task_process
-from .._errors import Finished, Reason, is_normal, reason_of, unwinds
+from .._errors import Finished, Reason, is_normal, reason_of, shown, unwinds
 from .._gen_server.calls import NO_REPLY, From, cast, reply
 from .._gen_server.system import loaded_class
 from .._mailbox import Borrowed, Settled, SystemMessage, Terminate
@@ -323,7 +323,7 @@ class SupervisorProcess(SystemHooks):
             WarningReport(
                 self.process.pid,
                 "a supervisor got a message it does not know; dropped",
-                {"message": repr(message)[:200]},
+                {"message": shown(message)[:200]},
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._errors import Reason, is_normal
+from .._errors import Reason, is_atom, is_normal
 from .spec import ChildSpec
 
 
@@ -20,6 +20,6 @@ def stopped_well(spec: ChildSpec, reason: Reason) -> bool:
     also have ended normally by itself just before it was told to.
     """
     expected = "killed" if spec.shutdown == "brutal_kill" else "shutdown"
-    if reason == expected:
+    if is_atom(reason, expected):
         return True
     return spec.restart != "permanent" and is_normal(reason)

@@ -97,3 +97,18 @@ def test_a_match_that_raises_is_its_receivers_fault(as_process):
         assert isinstance(down[4][0], SystemExit)
 
     as_process(body)
+
+
+@pytest.mark.parametrize("time", NO_TIMES)
+def test_the_time_of_a_start(as_process, time):
+    async def body() -> None:
+        class Waits(GenServer):
+            async def init(self) -> Any:
+                return "ok", None
+
+        with pytest.raises(ValueError, match="number of seconds from 0 on"):
+            await Waits.start(timeout=time)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(otp.current_runtime().processes()) == 1
+
+    as_process(body)
