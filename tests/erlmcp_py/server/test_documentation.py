@@ -1,10 +1,11 @@
 """The guide is right: its code blocks, run in order, make a server that does what the text says."""
 
+import importlib
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from trio.testing import MockClock
@@ -17,15 +18,12 @@ GUIDE = Path(__file__).parents[3] / "docs" / "writing-a-server.md"
 
 
 @pytest.fixture
-def greeter() -> Iterator[Server]:
+def greeter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     text = GUIDE.read_text()
-    module = ModuleType("greeter")
-    sys.modules["greeter"] = module
-    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        line = text.count("\n", 0, block.start()) + 1
-        code = compile("\n" * line + block[1], str(GUIDE), "exec")
-        exec(code, module.__dict__)
-    yield module.server
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "greeter.py").write_text("\n".join(blocks))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("greeter").server
     del sys.modules["greeter"]
 
 
@@ -57,6 +55,15 @@ async def test_the_guide(greeter: Server, connect: Connect, autojump_clock: Mock
     assert contents["text"] == "Bonjour, Ada!"
     assert await peer.error("resources/read", {"uri": "greetings://xx/Ada"})
     assert await peer.error("resources/read", {"uri": "greetings://fr/.."})
+    uri = "letters://fr/top/left?tags=a&tags=b"
+    (contents,) = (await peer.result("resources/read", {"uri": uri}))["contents"]
+    assert json.loads(contents["text"]) == {
+        "language": "fr",
+        "shelf": ["top", "left"],
+        "tags": ["a", "b"],
+        "limit": 10,
+    }
+    assert (await peer.tool("words_spell", word="Hi"))["structuredContent"] == ["H", "i"]
     params = {"name": "write_letter", "arguments": {"name": "Ada", "language": "eo"}}
     (message,) = (await peer.result("prompts/get", params))["messages"]
     assert "Saluton" in message["content"]["text"]
@@ -65,3 +72,17 @@ async def test_the_guide(greeter: Server, connect: Connect, autojump_clock: Mock
 async def test_the_thread_of_the_guide(greeter: Server, connect: Connect) -> None:
     (block,) = (await (await connect(greeter)).tool("slow_greet", name="Ada"))["content"]
     assert block["text"] == "Hello from a thread, Ada!"
+
+
+async def test_the_worker_process_of_the_guide(greeter: Server, connect: Connect) -> None:
+    result = await (await connect(greeter)).tool("count_greetings", letters="hello")
+    assert result["structuredContent"] == 60
+
+
+async def test_the_endless_list_of_the_guide(greeter: Server, connect: Connect) -> None:
+    peer = await connect(greeter)
+    defined = await peer.result("resources/list")
+    first = await peer.result("resources/list", {"cursor": defined["nextCursor"]})
+    second = await peer.result("resources/list", {"cursor": first["nextCursor"]})
+    assert first["resources"][-1]["name"] == "greeting 1000"
+    assert second["resources"][0]["uri"] == "greetings://en/1001"

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +172,30 @@ def test_a_script_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(working.who, "__module__", "__main__")
     with pytest.raises(TypeError, match="this one is a script"):
         Server("s", version="1").tool("t", isolation="process")(working.who)
+
+
+NODE = """
+import os
+import supervisors
+from erlmcp_py.server.process import ServerProcess
+from tests.erlmcp_py.server import working
+from tests.erlmcp_py.server.conftest import Peer
+
+async def main():
+    peer = Peer(await ServerProcess.start(working.server, "working"))
+    os.write(1, (await peer.tool("who"))["content"][0]["text"].encode())
+    os.kill(os.getpid(), 9)
+
+supervisors.run(main)
+"""
+
+
+async def test_workers_do_not_outlive_a_node_that_is_killed() -> None:
+    done = await trio.run_process(
+        [sys.executable, "-c", NODE],
+        capture_stdout=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.returncode == -signal.SIGKILL
+    await gone(int(done.stdout))
