@@ -98,7 +98,8 @@ class Endpoint:
         self.watching: dict[tuple[str, int], Watcher] = {}
         self.services: dict[str, ServiceHandler] = {}
         self.links = Links(self)
-        self._numbers = count(1)
+        # No number of an earlier run of this node: a reply to one of its calls may still come.
+        self._numbers = count((runtime.serial << 32) + 1)
         self._pids: WeakValueDictionary[tuple[str, int, int], RemotePid] = WeakValueDictionary()
         self._names: WeakValueDictionary[tuple[str, str], RemotePid] = WeakValueDictionary()
         self._refs: WeakValueDictionary[tuple[str, int], Ref] = WeakValueDictionary()

@@ -102,6 +102,38 @@ async def test_a_node_that_ends_goes_down(autojump_clock, cluster):
         assert seen[2:] == [("EXIT", seen[1], "noconnection"), ("nodedown", "b")]
 
 
+async def test_a_late_reply_is_not_for_a_call_of_the_next_run_of_a_node(autojump_clock, cluster):
+    async with cluster("a") as nodes_:
+        asked, answers = [], []
+
+        async def serve():
+            otp.register("desk", otp.self())
+            while True:
+                _, from_, _ = await receive()
+                asked.append(from_)
+
+        async def call():
+            answers.append(await otp.call(("desk", "a"), "question"))
+
+        nodes_.spawn("a", serve)
+        await nodes_.rest()
+        for _ in range(2):
+            async with Runtime("b") as b:
+                nodes_.network.join(b)
+                nodes_.runtimes["b"] = b
+                nodes_.spawn("b", call)
+                await nodes_.rest()
+                if len(asked) == 2:
+                    with nodes_.runtimes["a"].active():
+                        otp.reply(asked[0], "late")
+                    await nodes_.rest()
+                    assert answers == []
+                    with nodes_.runtimes["a"].active():
+                        otp.reply(asked[1], "mine")
+                    await nodes_.rest()
+        assert answers == ["mine"]
+
+
 async def nothing():
     pass
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from ...._errors import NoProc, format_reason
 from ...._pid import Pid
 from ...._process import Process, Remote
@@ -97,6 +99,26 @@ def _relinks(actor: Actor, other: Life) -> Any:
         _unlinks(actor, other)
         answer = _links(actor, other)
     return answer
+
+
+def _farewell(cluster: Cluster, fault: Fault) -> bool:
+    """One unlinks from another that ends: the signals of both cross (P8)."""
+    world = cluster.world
+    target, other = world.living(fault.target), world.living(fault.other)
+    if target is None or other is None or target is other:
+        return False
+    tell(world, target, _links, other)
+    world.hire(target.node, _part, world, target, other, fault.seconds)
+    return True
+
+
+async def _part(world: World, target: Life, other: Life, seconds: float) -> None:
+    await trio.sleep(seconds)
+    if target.over or other.over:
+        return
+    if target.node in world.runtimes and other.node in world.runtimes:
+        tell(world, other, lambda actor: ("stop", "farewell", actor))
+        tell(world, target, _unlinks, other)
 
 
 def _unlinked(actor: Actor, other: Life, made: int) -> None:
@@ -220,6 +242,7 @@ SUBJECT = Subject(
         "link": FaultKind(told(_links), 12),
         "unlink": FaultKind(told(_unlinks), 7),
         "relink": FaultKind(_relink, 6),
+        "farewell": FaultKind(_farewell, 5),
         "exit": FaultKind(told(_exits), 6),
         "kill": FaultKind(told(_kills), 5),
     },

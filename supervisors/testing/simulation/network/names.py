@@ -4,9 +4,12 @@ conflict are told as the resolver of the name says (1.11).
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
+
+import trio
 
 from ...._errors import BadArg
 from ...._pid import Pid
@@ -61,13 +64,18 @@ def _register(cluster: Cluster, fault: Fault) -> bool:
     life = world.living(fault.target)
     if life is None:
         return False
-    world.hire(life.node, _registrar, world, life, f"n{fault.number % len(RESOLVERS)}")
+    patience = fault.seconds / 16 if fault.number % 5 == 0 else math.inf
+    term = f"n{fault.number % len(RESOLVERS)}"
+    world.hire(life.node, _registrar, world, life, term, patience)
     return True
 
 
-async def _registrar(world: World, life: Life, term: str) -> None:
+async def _registrar(world: World, life: Life, term: str, patience: float) -> None:
+    """Ask for a name for a worker; now and then without the patience to hear the answer."""
+    answer = "no"
     try:
-        answer = await register_name(term, life.pid, RESOLVERS[term])
+        with trio.move_on_after(patience):
+            answer = await register_name(term, life.pid, RESOLVERS[term])
     except BadArg:
         if life.ended is None:
             world.accuse(f"{life} lives and may have no global name")

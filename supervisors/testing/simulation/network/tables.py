@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...._cell import cell
-from ...._process import Process, Remote
+from ...._gen_server.calls import Waiter
+from ...._process import Monitor, Process, Remote, Watch
 from ...._runtime import Runtime
 from .subjects import SUBJECTS
 from .world import World
@@ -33,10 +34,27 @@ def _processes(runtime: Runtime) -> Iterator[str]:
         if pid._process is None or pid._process.name != name:
             yield f"the name {name!r} on {runtime.node} belongs to {pid}, which has it no more"
     for process in list(runtime.table.values()):
-        for ref, monitor in [] if process.extras is None else process.extras.monitors.items():
+        extras = process.extras
+        if extras is None:
+            continue
+        for ref, monitor in extras.monitors.items():
             target = monitor.target
             if target.extras is None or target.extras.monitored_by.get(ref) is not monitor:
                 yield f"{process.pid} monitors {target.pid}, which does not know"
+        for watch in extras.monitored_by.values():
+            yield from _watcher(process, watch)
+    for watches, key in runtime.endpoint.asked.values():
+        yield from _watcher(watches.process, watches[key])
+
+
+def _watcher(process: Process, watch: Watch) -> Iterator[str]:
+    """Who is to be told of an end must be there to hear of it."""
+    if isinstance(watch, Monitor):
+        watcher = watch.watcher
+        if watcher.extras is None or watch.ref not in watcher.extras.monitors:
+            yield f"{process.pid} is monitored by {watcher.pid}, which does not know"
+    elif isinstance(watch, Waiter) and watch.released:
+        yield f"{process.pid} keeps a call that has ended"
 
 
 def _watches(world: World, node: str, runtime: Runtime, quiet: bool) -> Iterator[str]:
