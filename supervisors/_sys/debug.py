@@ -81,10 +81,9 @@ class Debug:
         if self.ring is not None:
             self.ring.append(event)
         if self.file is not None:
-            self.file.write(self.line(event) + "\n")
-            self.file.flush()
+            self._write(event)
         if self.tracer is not None and tag != "noreply":
-            self.tracer(event[:3])
+            self._trace(event)
         if self.functions:
             self._run_functions(event)
         if tag == "exit":
@@ -94,6 +93,35 @@ class Debug:
         """The state as `sys.get_state` has it, so that what is kept stays what it was."""
         hooks = getattr(self.process, "sys", self.process)
         return hooks.seen_state(state) if isinstance(hooks, SystemHooks) else state
+
+    def _write(self, event: Event) -> None:
+        """Write the event; a file that cannot be written, on a full disk say, is let go."""
+        assert self.file is not None
+        try:
+            self.file.write(self.line(event) + "\n")
+            self.file.flush()
+        except (OSError, ValueError) as error:
+            self._removed(f"log file {self.file.name}", error)
+            file, self.file = self.file, None
+            try:
+                file.close()
+            except OSError:
+                return  # it says the same again
+
+    def _trace(self, event: Event) -> None:
+        """Give the event to the tracer; one that raises is removed, as a function is."""
+        assert self.tracer is not None
+        try:
+            self.tracer(event[:3])
+        except BaseException as error:
+            if unwinds(error):
+                raise
+            self.tracer = None
+            self._removed("tracer", error)
+
+    def _removed(self, what: str, error: BaseException) -> None:
+        who = self.process.name or self.process.pid
+        sys.stderr.write(f"supervisors: {what} of {who} removed: {format_reason(error)}\n")
 
     def _run_functions(self, event: Event) -> None:
         """Give the event to each; one that is done, or raises, is removed (OTP)."""
@@ -105,9 +133,7 @@ class Debug:
                 if unwinds(error):
                     raise
                 state = "done"
-                sys.stderr.write(
-                    f"supervisors: debug function {id!r} of {who} removed: {format_reason(error)}\n"
-                )
+                self._removed(f"debug function {id!r}", error)
             if id in self.functions:
                 if state == "done":
                     del self.functions[id]
