@@ -90,7 +90,9 @@ async def test_crashes_are_answered_and_reported(connect: Connect, kind: str, te
 
 async def test_where_it_failed_is_reported(connect: Connect) -> None:
     peer = await connect(working.server)
+    first = await number(peer)
     await peer.failure("fail", kind="value")
+    assert await number(peer) == first, "an exception is no harm to the worker"
     (report,) = [report for report in peer.reports if "fail" in str(report.label)]  # type: ignore[union-attr]
     error, _ = report.reason  # type: ignore[union-attr]
     assert "working.py" in error.__notes__[0]
@@ -132,7 +134,6 @@ async def test_the_end_of_the_server_ends_its_workers(
     connect: Connect, tmp_path: Path, how: str
 ) -> None:
     peer = await connect(working.server)
-    idle = await number(peer)
     path = tmp_path / "pid"
 
     async def call() -> None:
@@ -142,6 +143,8 @@ async def test_the_end_of_the_server_ends_its_workers(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call)
         busy = await spinning(path)
+        idle = await number(peer)
+        assert idle != busy
         supervisors.exit(peer.pid, how)
     await gone(busy)
     await gone(idle)
