@@ -261,7 +261,7 @@ class Context(Generic[S]):
         """Whether this client can be asked that."""
         if self.interaction is None:
             return False
-        return not lacking(asking.question().request, self._scope.client_capabilities)
+        return not self._lacking(asking.question())
 
     async def once(self, key: str, step: Callable[[], Any]) -> Any:
         """The result of `step`, run once for this request however many rounds it takes.
@@ -286,14 +286,20 @@ class Context(Generic[S]):
             )
         return self.interaction
 
+    def _lacking(self, question: Question) -> dict[str, Any]:
+        scope = self._scope
+        return lacking(question.request, scope.client_capabilities, scope.version)
+
     def _check_capable(self, question: Question) -> None:
-        missing = lacking(question.request, self._scope.client_capabilities)
+        missing = self._lacking(question)
         if not missing:
             return
         if self._scope.era == "modern":
             raise missing_capability(missing)
         raise Refused(
-            "error", f"the client cannot do {question.method}; it declares no {', '.join(missing)}"
+            "error",
+            f"the client cannot do {question.method}: in {self._scope.version} it has declared no "
+            f"{', '.join(missing)}",
         )
 
     def close_stream(self, retry: float = 1.0) -> bool:

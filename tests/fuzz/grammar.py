@@ -125,7 +125,7 @@ def meta(draw: Any, era: str) -> dict[str, Any]:
     """`_meta` as that era has it."""
     found: dict[str, Any] = {}
     if era == "modern":
-        found[PROTOCOL_VERSION] = LATEST
+        found[PROTOCOL_VERSION] = draw(versions) if draw(rarely) else LATEST
         found[CLIENT_CAPABILITIES] = draw(some([{}, ABLE]))
         if draw(maybe):
             found[CLIENT_INFO] = INFO
@@ -233,10 +233,12 @@ def damage(draw: Any, data: bytes) -> bytes:
 
 
 @st.composite
-def bodies(draw: Any, era: str) -> bytes:
-    """The text of a message, right or not."""
+def bodies(draw: Any, era: str, *, right: bool = False) -> bytes:
+    """The text of a message; right: without anything wrong about its form."""
     message = copy.deepcopy(draw(messages(era)))  # its parts may be the grammar's own
-    for _ in range(draw(some([0, 0, 1, 1, 2, 3]))):
+    if right:
+        return json.dumps(message).encode()
+    for _ in range(draw(some([0, 1, 1, 1, 2, 3]))):
         change(draw, message)
     data = text_of(draw, message)
     return damage(draw, data) if draw(rarely) else data
@@ -249,7 +251,8 @@ def lines(draw: Any) -> bytes:
         return draw(
             some([b"", b" \t", b"\r", b"null", b"[]", b"{}", b'""', b"x" * (2 * LINE_LIMIT)])
         )
-    line: bytes = draw(bodies(draw(some(["legacy", "modern"]))))
+    era, right = draw(some(["legacy", "modern"])), draw(maybe)
+    line: bytes = draw(bodies(era, right=right))
     return line.replace(b"\n", b" ")
 
 
@@ -259,6 +262,14 @@ Header = tuple[str, str]
 texts = some(
     ["", "x", "application/json", "text/html", "*/*", "é", "=?base64?eA==?=", "=?base64?!?="]
 )
+
+
+HEADERS = {
+    "modern": ["Host", "Origin", "Accept", "Content-Type", "Mcp-Param-X"]
+    + ["Mcp-Method", "Mcp-Name", "MCP-Protocol-Version"] * 3,
+    "legacy": ["Host", "Origin", "Accept", "Content-Type", "Last-Event-ID"]
+    + ["Mcp-Session-Id", "MCP-Protocol-Version"] * 2,
+}
 
 
 class Shot:
@@ -289,6 +300,10 @@ def mirrored(body: bytes) -> list[Header]:
     if _sayable(method):
         found.append(("Mcp-Method", method))
     if isinstance(params, dict):
+        meta = params.get("_meta")
+        version = meta.get(PROTOCOL_VERSION) if isinstance(meta, dict) else None
+        if _sayable(version):
+            found.append(("MCP-Protocol-Version", version))
         key = {"resources/read": "uri", "tasks/get": "taskId"}.get(str(method), "name")
         if method in ("tools/call", "prompts/get", "resources/read", "tasks/get"):
             name = params.get(key)
@@ -308,11 +323,16 @@ def _sayable(value: Any) -> bool:
 
 @st.composite
 def shots(draw: Any) -> Shot:
-    """A request with headers that fit, mostly."""
+    """A request of which one part is wrong, mostly."""
     era = draw(some(["legacy", "modern", "modern"]))
-    method = draw(some(["POST"] * 14 + ["GET", "DELETE", "PUT", "OPTIONS", "BREW"]))
-    path = draw(some(["/mcp"] * 9 + [f"/mcp/{SERVER}", "/mcp/nobody", "/mcp/", "/mcp/a/b", "/x"]))
-    body: bytes = draw(bodies(era)) if method == "POST" else b""
+    wrong = draw(some(["body", "body", "headers", "headers", "address", "nothing", "all"]))
+    method, path = "POST", "/mcp"
+    if wrong in ("address", "all"):
+        method = draw(some(["POST", "GET", "DELETE", "PUT", "OPTIONS", "BREW"]))
+        path = draw(some(["/mcp", f"/mcp/{SERVER}", "/mcp/nobody", "/mcp/", "/mcp/a/b", "/x"]))
+    body = b""
+    if method == "POST":
+        body = draw(bodies(era, right=wrong not in ("body", "all")))
     headers: dict[str, str | None] = {
         "Host": "localhost",
         "Accept": ACCEPT if method == "POST" else "text/event-stream",
@@ -324,13 +344,12 @@ def shots(draw: Any) -> Shot:
         headers |= dict(mirrored(body))
     else:
         headers["MCP-Protocol-Version"] = draw(some([None, LEGACY[0]]))
-        session = draw(some(["mine", "mine", "mine", "nobody", "", None]))
-    if draw(maybe):
-        name = draw(
-            some(["Host", "Origin", "Accept", "Content-Type", "Mcp-Method", "Mcp-Name"])
-            | some(["MCP-Protocol-Version", "Last-Event-ID", "Mcp-Param-X"])
-        )
-        if name == "MCP-Protocol-Version":
+        session = "mine"
+    if wrong in ("headers", "all"):
+        name = draw(some(HEADERS[era]))
+        if name == "Mcp-Session-Id":
+            session = draw(some(["nobody", "", None]))
+        elif name == "MCP-Protocol-Version":
             headers[name] = draw(st.none() | versions.filter(str.isascii))
         elif name == "Host":
             headers[name] = draw(some(["evil.example", "127.0.0.1:1", "[::1]", "", "a b"]))

@@ -172,7 +172,7 @@ def _outcomes(shot: Shot, alive: bool) -> set[Outcome]:
         return found
     reading = oracle.read(shot.body)
     if type(reading.kind) is int:
-        return {(400, reading.kind)}
+        return {(400, code) for code in reading.codes}
     if reading.kind is None:
         return {(400, oracle.PARSE)}
     if modern:

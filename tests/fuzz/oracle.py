@@ -49,6 +49,12 @@ class Reading(msgspec.Struct):
     value: Any = None
     ids: tuple[Any, ...] = (None,)
 
+    @property
+    def codes(self) -> frozenset[int]:
+        """Of a text that is no message: the errors it deserves."""
+        both = self.kind == PARSE and isinstance(self.value, list)
+        return frozenset({PARSE, INVALID} if both else {self.kind})
+
 
 def read(data: bytes) -> Reading:
     """Read a line or a body."""

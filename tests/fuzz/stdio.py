@@ -79,7 +79,7 @@ def judge(lines: Sequence[bytes], said: Sequence[Any], reports: list[Report]) ->
             refused = fixed[reading.ids[0]]  # perhaps, for its id
             spoken = following | spoken if refused else following
         else:
-            allowed = {reading.kind}
+            allowed = set(reading.codes)
         for id in reading.ids:
             codes[id] |= allowed
             if fixed[id] and id is not None:

@@ -305,22 +305,16 @@ def test_completion(client: Driver) -> None:
 
 
 def test_lists_come_in_pages(client: Driver) -> None:
-    first = client.request("tools/list", cursor=_first_cursor(client))["tools"]
-    assert len(first) == 4
+    first = client.request("tools/list")
+    if client.way.client == "typescript_2":  # collects them, and shows no cursor
+        assert len(first["tools"]) > 4
+    else:
+        second = client.request("tools/list", cursor=first["nextCursor"])
+        names = [tool["name"] for result in (first, second) for tool in result["tools"]]
+        assert len(set(names)) == 8
     with pytest.raises(Told) as caught:
         client.request("tools/list", cursor="made up")
     assert caught.value.code == -32602
-
-
-def _first_cursor(client: Driver) -> str:
-    """Of the second page; a client that collects the pages by itself does not show it."""
-    cursor = client.request("tools/list").get("nextCursor")
-    if cursor is not None:
-        assert isinstance(cursor, str)
-        return cursor
-    from erlmcp_py.server.pagination import _write
-
-    return _write(4, "tools")
 
 
 # --- changes --------------------------------------------------------------------------------

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from erlmcp_py.protocol.input import InputRequest, capability_of
+from erlmcp_py.protocol.input import InputRequest, capability_of, method_of
 from erlmcp_py.protocol.lifecycle import ClientCapabilities
+from erlmcp_py.protocol.methods import find_request
+from erlmcp_py.protocol.versions import LEGACY
+
+_PARTS_SINCE: Final = "2025-11-25"
+"""The first revision in which a capability has parts."""
 
 
-def lacking(request: InputRequest, declared: ClientCapabilities | None) -> dict[str, Any]:
+def lacking(
+    request: InputRequest, declared: ClientCapabilities | None, version: str
+) -> dict[str, Any]:
     """The capabilities that asking this takes and the client lacks, in the shape of
-    ClientCapabilities; empty if it has them.
+    ClientCapabilities; empty if it has them. What its revision does not know it has not, whatever it
+    declared.
     """
     needed = capability_of(request)
+    if version in LEGACY and find_request(method_of(request), version) is None:
+        return needed
+    if version < _PARTS_SINCE and any(needed.values()):
+        return needed
     for name, parts in needed.items():
         own = getattr(declared, name, None)
         if own is None:

@@ -52,7 +52,7 @@ def send_to_pages(
         for number, page in enumerate(data.elicitations, 1)
     }
     for question in questions.values():
-        missing = lacking(question.request, scope.client_capabilities)
+        missing = lacking(question.request, scope.client_capabilities, scope.version)
         if missing:
             return missing_capability(missing)
     rounds = interaction if isinstance(interaction, Rounds) else Rounds(Carried(), {})

@@ -20,7 +20,7 @@ from erlmcp_py.transports.http.settings import ListenerConfig
 from erlmcp_py.transports.http.supervisor import child_spec as http_spec
 from erlmcp_py.transports.stdio import Channel, StdioOptions, child_spec
 from supervisors import call
-from tests.erlmcp_py.transports.http.client import connect, initialize, legacy_call
+from tests.erlmcp_py.transports.http.client import LEGACY, connect, initialize, legacy_call
 from tests.erlmcp_py.transports.node import kill, node
 from tests.erlmcp_py.transports.stdio.test_stdio import Pipes
 
@@ -99,7 +99,7 @@ def make_server() -> Server:
 
 
 @contextlib.asynccontextmanager
-async def client(**capabilities: Any) -> AsyncIterator[Pipes]:
+async def client(version: str = LEGACY, **capabilities: Any) -> AsyncIterator[Pipes]:
     """A client that has shaken hands, with all capabilities or these."""
     server_in, client_out = os.pipe()
     client_in, server_out = os.pipe()
@@ -107,7 +107,7 @@ async def client(**capabilities: Any) -> AsyncIterator[Pipes]:
     try:
         spec = child_spec(StdioOptions(), Channel(server_in, server_out, 1 << 20))
         async with node({"asking": make_server()}, spec):
-            hello = initialize()
+            hello = initialize(version)
             everything = {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}}
             hello["params"]["capabilities"] = capabilities or everything
             assert "result" in await pipes.ask(hello)
@@ -275,6 +275,17 @@ async def test_what_can_be_asked_follows_from_the_capabilities(
             failed = await pipes.ask(legacy_call("greet", 2))
             assert failed["result"]["isError"]
             assert "elicitation" in text(failed)
+
+
+@pytest.mark.parametrize(
+    ("version", "can"),
+    [("2025-11-25", "True True"), ("2025-06-18", "True False"), ("2025-03-26", "False False")],
+)
+async def test_what_a_revision_does_not_know_is_not_asked_whatever_was_declared(
+    version: str, can: str
+) -> None:
+    async with client(version=version, elicitation={"form": {}, "url": {}}) as pipes:
+        assert text(await pipes.ask(legacy_call("able"))) == can
 
 
 async def test_a_session_that_is_killed_meanwhile_is_a_clear_failure() -> None:
