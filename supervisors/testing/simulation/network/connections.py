@@ -107,14 +107,20 @@ def _subscribes(actor: Actor, flag: bool) -> None:
         monitor_nodes(True)
         view = actor.notes[VIEW] = dict.fromkeys(nodes())
         actor.world.book(Subscribers).views[actor.life] = view
+        # What lies in the mailbox may be of a node that is gone already.
+        send(own_pid(), ("subscribed",))
     elif not flag and VIEW in actor.notes and "leaving" not in actor.notes:
         monitor_nodes(False)
         actor.notes["leaving"] = True
         send(own_pid(), ("unsubscribed",))
 
 
+def _subscribed(actor: Actor) -> None:
+    actor.notes["listening"] = True
+
+
 def _unsubscribed(actor: Actor) -> None:
-    del actor.notes[VIEW], actor.notes["leaving"]
+    del actor.notes[VIEW], actor.notes["leaving"], actor.notes["listening"]
     del actor.world.book(Subscribers).views[actor.life]
 
 
@@ -140,7 +146,7 @@ def _nodedown(actor: Actor, node: str) -> None:
 
 def hears_from(actor: Actor, node: str) -> None:
     """To be called when a worker takes a message of another node."""
-    view = actor.notes.get(VIEW)
+    view = actor.notes[VIEW] if "listening" in actor.notes else None
     if view is not None and node != actor.node and node not in view:
         actor.world.accuse(f"{actor.life} hears from {node} between its nodedown and nodeup")
 
@@ -179,6 +185,11 @@ SUBJECT = Subject(
         "jump": FaultKind(_jump, 3),
         "subscribe": FaultKind(_subscribe, 5),
     },
-    reactions={"nodeup": _nodeup, "nodedown": _nodedown, "unsubscribed": _unsubscribed},
+    reactions={
+        "nodeup": _nodeup,
+        "nodedown": _nodedown,
+        "subscribed": _subscribed,
+        "unsubscribed": _unsubscribed,
+    },
     check=_check,
 )
