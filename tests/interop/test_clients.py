@@ -80,7 +80,12 @@ def until(condition: Callable[[], Any]) -> None:
 def test_the_era_and_what_the_server_says_of_itself(client: Driver) -> None:
     about = client.about
     assert about["version"] == VERSIONS[client.way.era]
-    assert about["server"] == {"name": "everything", "version": "1.2.3", "title": "Everything"}
+    server = about["server"]
+    assert (server["name"], server["version"], server["title"]) == (
+        "everything",
+        "1.2.3",
+        "Everything",
+    )
     assert about["instructions"] == "Try it."
     capabilities = about["capabilities"]
     assert capabilities["tools"] == {"listChanged": True}
@@ -102,6 +107,22 @@ def test_tools_are_listed_with_everything_that_was_said_about_them(client: Drive
     assert echo["inputSchema"]["required"] == ["text"]
     assert tools["report"]["outputSchema"]["properties"]["degrees"] == {"type": "number"}
     assert "context" not in str(tools["steps"]["inputSchema"]).lower()
+
+
+def test_icons(client: Driver) -> None:
+    icons = [
+        {
+            "src": "https://example.org/icon.svg",
+            "mimeType": "image/svg+xml",
+            "sizes": ["any"],
+        },
+        {"src": "https://example.org/dark.png", "sizes": ["48x48"], "theme": "dark"},
+    ]
+    assert client.about["server"]["icons"] == icons
+    assert listed(client, "tools/list", "tools")["echo"]["icons"] == icons
+    assert listed(client, "prompts/list", "prompts")["trip"]["icons"] == icons
+    resources = listed(client, "resources/list", "resources", by="uri")
+    assert resources["everything://counter"]["icons"] == icons
 
 
 @pytest.mark.parametrize("text", ["hi", "", "ünï€ 😀", "line\nbreak\r\n\u2028\0", "x" * 200_000])

@@ -11,6 +11,7 @@ from msgspec import Meta
 from erlmcp_py.server import (
     Context,
     EmbeddedResource,
+    Icon,
     Refused,
     ResourceLink,
     Server,
@@ -22,12 +23,18 @@ from erlmcp_py.server import (
     image,
 )
 
+ICONS = [
+    Icon(src="https://example.org/icon.svg", mime_type="image/svg+xml", sizes=["any"]),
+    Icon(src="https://example.org/dark.png", sizes=["48x48"], theme="dark"),
+]
+
 server = Server(
     "everything",
     version="1.2.3",
     title="Everything",
     instructions="Try it.",
     page_size=4,
+    icons=ICONS,
 )
 
 PIXEL = bytes.fromhex(
@@ -51,7 +58,11 @@ class State:
 # --- content and errors ---------------------------------------------------------------------
 
 
-@server.tool(title="Echo", annotations=ToolAnnotations(read_only_hint=True, title="An echo"))
+@server.tool(
+    title="Echo",
+    annotations=ToolAnnotations(read_only_hint=True, title="An echo"),
+    icons=ICONS,
+)
 def echo(text: Annotated[str, Meta(description="What to say")]) -> str:
     """Say it back."""
     return text
@@ -208,7 +219,7 @@ def grow() -> str:
 # --- resources, prompts, completion ---------------------------------------------------------
 
 
-@server.resource("everything://counter", mime_type="text/plain", title="A counter")
+@server.resource("everything://counter", mime_type="text/plain", title="A counter", icons=ICONS)
 def counter() -> str:
     """How often `count` was called."""
     return str(State.count)
@@ -229,7 +240,7 @@ def card(name: str) -> dict[str, str]:
 CITIES = ("Lisbon", "Liverpool", "London")
 
 
-@server.prompt(title="Plan a trip")
+@server.prompt(title="Plan a trip", icons=ICONS)
 def trip(city: str, style: str = "cheap") -> str:
     """A trip.
 
