@@ -238,6 +238,8 @@ class ServerProcess(GenServer):
             text = f"The server is stopping: {describe_reason(reason)}"
             _reply(state, running, McpError(INTERNAL_ERROR, text))
             supervisors.exit(pid, "kill")
+        if state.host.workers is not None:
+            state.host.workers.close()
 
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Show the facts and counters instead of the definition."""

@@ -77,6 +77,11 @@ class Workers:
         error.add_note(f"in a worker process:\n{told}")
         raise error
 
+    def close(self) -> None:
+        """End the workers that have nothing to do."""
+        while self._idle:
+            self._idle.pop().jobs.close()
+
     def _take(self) -> _Worker:
         while self._idle:
             worker = self._idle.pop()

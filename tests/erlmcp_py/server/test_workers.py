@@ -129,7 +129,7 @@ async def test_a_cancellation_kills_the_process(connect: Connect, tmp_path: Path
     await gone(pid)
 
 
-@pytest.mark.parametrize("how", ["kill", "shutdown"])
+@pytest.mark.parametrize("how", ["kill", "shutdown", "normal"])
 async def test_the_end_of_the_server_ends_its_workers(
     connect: Connect, tmp_path: Path, how: str
 ) -> None:
@@ -145,7 +145,10 @@ async def test_the_end_of_the_server_ends_its_workers(
         busy = await spinning(path)
         idle = await number(peer)
         assert idle != busy
-        supervisors.exit(peer.pid, how)
+        if how == "kill":
+            supervisors.exit(peer.pid, how)
+        else:
+            await supervisors.stop(peer.pid, how)
     await gone(busy)
     await gone(idle)
 
