@@ -74,7 +74,7 @@ def run_node(config: Config, announce: Callable[[str], object]) -> None:
             await _live(config, parts, applications, announce)
 
     try:
-        supervisors.run(main, node=config.node.name)
+        supervisors.run(main, node=config.node.name, log=False)
     finally:
         stderr.flush(1.0)
 

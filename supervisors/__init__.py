@@ -31,12 +31,14 @@ know Erlang or Elixir find their way by docs/otp-for-python.md. The package need
 the standard library, nothing else.
 """
 
-from . import alarm_handler, application, gen_event, gen_statem, pg, proc_lib, sys
+from . import alarm_handler, application, gen_event, gen_statem, pg, proc_lib
+from . import sys as sys
 from ._agent import Agent
 from ._application.behaviour import Application
 from ._application.controller import ApplicationInfo
 from ._application.errors import ApplicationError
 from ._application.reports import ApplicationReport
+from ._blocking import blocking
 from ._cell import current_runtime
 from ._dynamic_supervisor import DynamicSupervisor
 from ._errors import (
@@ -133,6 +135,8 @@ from ._watchdog import Overrun, Watchdog
 
 exit = exit_signal
 
+# Without `exit` and `sys`, which are imported by name: `import *` would put them in place of
+# Python's own.
 __all__ = [
     "Agent",
     "Application",
@@ -194,6 +198,7 @@ __all__ = [
     "alarm_handler",
     "alias",
     "application",
+    "blocking",
     "call",
     "callers",
     "cancel_timer",
@@ -205,7 +210,6 @@ __all__ = [
     "delete_child",
     "demonitor",
     "enter_loop",
-    "exit",
     "exit_signal",
     "format_reason",
     "gen_event",
@@ -246,7 +250,6 @@ __all__ = [
     "start_child",
     "start_timer",
     "stop",
-    "sys",
     "terminate_child",
     "trap_exit",
     "unalias",

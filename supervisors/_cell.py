@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +54,7 @@ class Cell:
     current: the process whose plain callback runs. depth: servers entered inside each other
     by `_borrow`. step: the task that trio runs, while a borrowed one stands in for it.
     budget: reductions before the next look. clock: trio's, so that virtual time decides
-    in tests.
+    in tests. thread: that of the loop, once a runtime was open.
     """
 
     __slots__ = (
@@ -70,6 +71,7 @@ class Cell:
         "current",
         "depth",
         "step",
+        "thread",
     )
 
     def __init__(self) -> None:
@@ -77,6 +79,7 @@ class Cell:
         self.depth = 0
         self.step: trio.lowlevel.Task | None = None
         self.clock: Callable[[], float] = perf_counter
+        self.thread = 0
         self._task = 0
         self._points = self._used = 0
         self._looked = self._since = 0.0
@@ -164,12 +167,17 @@ def not_in_this_thread() -> RuntimeError:
 
 def current_process() -> Process | None:
     """The process whose code is running, or None in a trio task that is no process."""
-    return cell.current or task_process.get()
+    return _in_this_thread(cell.current) or task_process.get()
+
+
+def _in_this_thread(current: Process | None) -> Process | None:
+    """`cell.current`, unless it is the loop's and this a thread beside it (`blocking`)."""
+    return None if current is None or get_ident() != cell.thread else current
 
 
 def require_process(doing: str) -> Process:
     """The current process; RuntimeError naming `doing` when there is none."""
-    process = cell.current or task_process.get()
+    process = _in_this_thread(cell.current) or task_process.get()
     if process is None:
         raise RuntimeError(
             f"{doing} works only inside a process; start one with supervisors.spawn() "

@@ -118,12 +118,16 @@ Subscriber = Callable[[Report], object]
 
 
 class Reports:
-    """The subscribers of one runtime."""
+    """The subscribers of one runtime.
 
-    __slots__ = ("_subscribers",)
+    unheard: gets the reports that nobody has subscribed to (`run`).
+    """
+
+    __slots__ = ("_subscribers", "unheard")
 
     def __init__(self) -> None:
         self._subscribers: tuple[Subscriber, ...] = ()
+        self.unheard: Subscriber | None = None
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber(report)` for every report from now on; returns the way to end it."""
@@ -136,6 +140,8 @@ class Reports:
 
     def emit(self, report: Report) -> None:
         """Deliver to every subscriber; one that raises is dropped, and the others are told."""
+        if not self._subscribers and self.unheard is not None:
+            self.unheard(report)
         for subscriber in self._subscribers:
             try:
                 subscriber(report)

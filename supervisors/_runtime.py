@@ -82,6 +82,7 @@ class Runtime:
         _open.append(get_ident())
         self._token = active_runtime.set(self)
         cell.clock = trio.lowlevel.current_clock().current_time
+        cell.thread = get_ident()
         nursery.start_soon(self.scheduler.run, name="supervisors scheduler")
         nursery.start_soon(self.timers.run, name="supervisors timers")
         return self
@@ -184,21 +185,30 @@ def run(
     *args: Any,
     node: str = "node",
     clock: trio.abc.Clock | None = None,
+    log: bool = True,
 ) -> T:
     """``trio.run`` with a runtime open and `async_fn` running as its first process.
 
     Returns what it returns. Raises `Exit` when the process was ended by a signal, and
     whatever it raised itself. Every other process is killed when it is done.
 
+    log: as long as nobody subscribes to reports (`Runtime.subscribe`), those of level warning
+    and above are printed to standard error; False leaves it silent. A `Runtime` that is
+    opened otherwise prints nothing.
+
     While it runs, Python's cyclic garbage collector starts at `GC_THRESHOLD` new objects
     instead of 700: processes are records that die by reference count, and looking at the
     young ones after every few hundred starts takes half the time of a start. A threshold
     that was set to something else than Python's own is left alone.
     """
-    from ._task import TaskProcess  # it needs this module
+    from ._printing import Printer  # it needs what needs this module
+    from ._task import TaskProcess
+
+    printer = Printer() if log else None
 
     async def main() -> T:
-        async with Runtime(node):
+        async with Runtime(node) as runtime:
+            runtime.reports.unheard = printer
             done = trio.Event()
             box: list[T] = []
             failed: list[BaseException] = []
@@ -226,3 +236,5 @@ def run(
         return trio.run(main, clock=clock)
     finally:
         gc.set_threshold(*before)
+        if printer is not None:
+            printer.close()

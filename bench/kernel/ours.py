@@ -164,7 +164,7 @@ STEPS = {
 
 def main() -> None:
     step, n = sys.argv[1:]
-    print(json.dumps(supervisors.run(STEPS[step], int(n))))
+    print(json.dumps(supervisors.run(STEPS[step], int(n), log=False)))
 
 
 if __name__ == "__main__":

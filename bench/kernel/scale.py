@@ -329,7 +329,7 @@ STEPS: dict[str, Callable[[int], Awaitable[dict[str, Any]]]] = {
 
 def main(arguments: Sequence[str]) -> None:
     step, n = arguments
-    print(json.dumps(supervisors.run(STEPS[step], int(n))))
+    print(json.dumps(supervisors.run(STEPS[step], int(n), log=False)))
 
 
 if __name__ == "__main__":

@@ -55,4 +55,4 @@ async def serve(connections: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.mcp.changing")
     parser.add_argument("--connections", type=int, required=True)
-    run(serve, parser.parse_args().connections)
+    run(serve, parser.parse_args().connections, log=False)

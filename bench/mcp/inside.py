@@ -119,4 +119,4 @@ MEASURES = {"protocol": _protocol, "subscriptions": _subscriptions}
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.mcp.inside")
     parser.add_argument("what", choices=MEASURES)
-    print(json.dumps(run(MEASURES[parser.parse_args().what])))
+    print(json.dumps(run(MEASURES[parser.parse_args().what], log=False)))

@@ -42,6 +42,8 @@ class Shop(supervisors.Application): ...
 NAMES: dict[str, Any] = {
     **vars(builtins),
     **{name: getattr(supervisors, name) for name in supervisors.__all__},
+    "exit": supervisors.exit,
+    "sys": supervisors.sys,
     **{c.__name__: c for c in (Counter, Door, Tally, Top, Shop)},
     "distribution": distribution,
     "global_": global_,
