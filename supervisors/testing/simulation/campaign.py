@@ -53,12 +53,14 @@ def campaign(
     total: int,
     faults: int = 200,
     *,
+    make: Callable[[int, int], AnyPlan] = make,
     seconds: float = float("inf"),
     progress: Callable[[Tally], object] | None = None,
 ) -> Tally:
     """Play the plans of `seed`, `seed` + 1 … until `total` faults have hit or one fails.
 
-    faults: of each plan. seconds: of real time after which no further plan is begun.
+    faults: of each plan. make: draws the plan of a seed; by default of either kind.
+    seconds: of real time after which no further plan is begun.
     """
     tally = Tally(seed)
     begun = perf_counter()

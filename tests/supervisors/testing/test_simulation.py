@@ -76,7 +76,7 @@ def test_the_end_of_a_child_that_is_being_restarted_takes_its_siblings_restart_a
 
 
 def test_many_seeds() -> None:
-    tally = campaign(FIRST_SEED, FAULTS)
+    tally = campaign(FIRST_SEED, FAULTS, make=make_plan)
     if tally.failure is not None:
         plan, violation = tally.failure
         pytest.fail(violation if plan is None else simulate.explain(plan, violation))
@@ -106,7 +106,7 @@ def test_trees_are_of_every_kind() -> None:
 
 
 def test_every_kind_of_fault_hits_somebody() -> None:
-    assert set(campaign(500, 30_000).injected) == set(KINDS)
+    assert set(campaign(500, 30_000, make=make_plan).injected) == set(KINDS)
 
 
 def test_a_fault_that_is_not_made_for_its_target_hits_nobody() -> None:
@@ -308,7 +308,7 @@ def test_a_broken_kernel_is_found_out(
     broken: Break, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken(monkeypatch)
-    tally = campaign(0, 20_000)
+    tally = campaign(0, 20_000, make=make_plan)
     assert tally.failure is not None
     with pytest.raises(AssertionError, match=found):
         raise AssertionError(tally.failure[1])
@@ -318,7 +318,7 @@ def test_a_failing_plan_is_made_small_and_prints_as_a_program(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     forgets_exits(monkeypatch)
-    tally = campaign(0, 20_000)
+    tally = campaign(0, 20_000, make=make_plan)
     assert tally.failure is not None
     plan, _ = tally.failure
     assert plan is not None
@@ -343,7 +343,7 @@ def test_records_that_outlive_their_simulations_are_a_failure(
         release(dying, reason)
 
     monkeypatch.setattr(_process, "_release", keep)
-    tally = campaign(0, 20_000, faults=20)
+    tally = campaign(0, 20_000, faults=20, make=make_plan)
     assert tally.failure is not None
     assert tally.failure[0] is None
     assert "process records outlive" in tally.failure[1]
