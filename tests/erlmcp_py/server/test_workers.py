@@ -122,7 +122,7 @@ async def test_a_cancellation_kills_the_process(connect: Connect, tmp_path: Path
     peer = await connect(working.server)
     path = tmp_path / "pid"
     async with trio.open_nursery() as nursery:
-        params = {"name": "spin", "arguments": {"path": str(path)}}
+        params = {"name": "spin_on", "arguments": {"path": str(path)}}
         nursery.start_soon(peer.error, "tools/call", params)
         pid = await spinning(path)
         supervisors.cast(peer.pid, Cancel((peer.pid, 1)))
@@ -138,7 +138,8 @@ async def test_the_end_of_the_server_ends_its_workers(
 
     async def call() -> None:
         with contextlib.suppress(supervisors.CallExit):
-            await peer.failure("spin", path=str(path))
+            params = {"name": "spin_on", "arguments": {"path": str(path)}}
+            assert "is stopping" in (await peer.error("tools/call", params))["message"]
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call)

@@ -66,6 +66,7 @@ def fail(kind: str) -> Any:
     return None
 
 
+@server.tool("spin_on", isolation="process", timeout=600)
 @server.tool(isolation="process", timeout=1.5, max_concurrency=1)
 def spin(path: str) -> None:
     """Hold the interpreter until the end of time, after saying where."""
