@@ -29,6 +29,7 @@ TRANSPORTS: Final = tuple(_BUNCHES)
 def one_node(transport: str, bunch: Sequence[Any], gate: schema_gate.Gate) -> None:
     """A node that is sent all that. AssertionError if it did not do right."""
     gate.forget()
+    gate.take()
     if transport == "stdio":
         texts = list(bunch)
         said, reports = stdio.play(bunch)

@@ -166,7 +166,7 @@ def _meanings(value: Any, era: str) -> set[int]:
     if method == "prompts/get":
         right_one = params.get("name") == PROMPT
         texts = params.get("arguments", {})
-        return {OK} if right_one and isinstance(texts, dict) and "name" in texts else {PARAMS}
+        return {OK} if right_one and isinstance(texts, dict) and [*texts] == ["name"] else {PARAMS}
     if method in ("resources/read", "resources/subscribe"):
         return {OK} if _is_resource(params.get("uri")) else {no_resource}
     if method == "completion/complete":
