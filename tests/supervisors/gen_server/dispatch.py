@@ -2,11 +2,13 @@
 
 Run twice, with direct dispatch and without it, it must look the same. One step is played
 after the other, each until everybody waits; what takes time takes a time of its own in
-every step, so that no two things are due at one moment and nothing is left to trio's dice.
+every step, so that no two things are due at one moment and nothing is left to trio's dice
+(`HAIRS`). Programs in which two processes race all the same are not for this.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +25,11 @@ from supervisors._process import CALL, Envelope
 from supervisors._task import TaskProcess
 
 SERVERS = 3
+# What each step adds to its times. Multiples of one hair would not do, for their sums meet
+# (1 + 4 = 2 + 3); no two sums of square roots of different primes are the same.
+HAIRS = [
+    math.sqrt(n) / 10_000 for n in range(2, 100) if all(n % divisor for divisor in range(2, n))
+]
 LOOKED_AT = (
     "links",
     "message_queue_len",
@@ -86,7 +93,7 @@ class Played:
 
     def delay(self, seconds: float) -> float:
         """A time that nothing else takes: each step has a hair of its own."""
-        return seconds + self.step * 0.001
+        return seconds + HAIRS[self.step]
 
     def report(self, report: Report) -> None:
         match report:
@@ -307,32 +314,35 @@ async def perform(played: Played, command: Any) -> None:
 
 async def ask_sys(played: Played, number: int, what: str) -> None:
     pid, who = played.servers[number], f"sys {number}"
+    timeout = played.delay(0.1)
     try:
         match what:
             case "get_state":
-                answer = (await sys.get_state(pid, 0.1))[2]
+                answer = (await sys.get_state(pid, timeout))[2]
             case "replace_state":
-                answer = (await sys.replace_state(pid, lambda s: (s[0], s[1], s[2] + 100), 0.1))[2]
+                answer = (
+                    await sys.replace_state(pid, lambda s: (s[0], s[1], s[2] + 100), timeout)
+                )[2]
             case "suspend":
-                answer = await sys.suspend(pid, 0.1)
+                answer = await sys.suspend(pid, timeout)
             case "resume":
-                answer = await sys.resume(pid, 0.1)
+                answer = await sys.resume(pid, timeout)
             case "count":
-                answer = await sys.statistics(pid, True, 0.1)
+                answer = await sys.statistics(pid, True, timeout)
             case "counted":
-                counted = await sys.statistics(pid, "get", 0.1)
+                counted = await sys.statistics(pid, "get", timeout)
                 keys = ("messages_in", "messages_out", "reductions")
                 answer = counted if isinstance(counted, str) else [counted[key] for key in keys]
             case "log":
-                answer = await sys.log(pid, 20, 0.1)
+                answer = await sys.log(pid, 20, timeout)
             case "logged":
-                answer = [plainly(e) for e in await sys.log(pid, "get", 0.1) or ()]
+                answer = [plainly(e) for e in await sys.log(pid, "get", timeout) or ()]
             case "trace":
                 answer = sys.trace(pid, lambda e: played.note(f"trace {number}", *plainly(e)))
             case "no trace":
                 answer = sys.trace(pid, None)
             case _:
-                answer = await sys.terminate(pid, "sys", 0.1)
+                answer = await sys.terminate(pid, "sys", timeout)
     except (CallExit, otp.NoProc, otp.BadArg) as failed:
         answer = type(failed).__name__, str(getattr(failed, "cause", failed))
     played.note(who, "sys", what, answer)
