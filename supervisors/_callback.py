@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ._errors import Reason
+from ._errors import Reason, is_atom
 from ._limits import admit, of_kernel
 from ._process import (
     DIRTY,
@@ -124,9 +124,9 @@ class CallbackProcess(Process):
         return (
             type(body) is tuple
             and len(body) == 3
-            and body[0] == "EXIT"
             and body[1] is self.parent
             and self.parent is not None
+            and is_atom(body[0], "EXIT")
         )
 
     def parent_exit(self, reason: Reason) -> None:

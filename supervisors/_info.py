@@ -18,17 +18,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from sys import getsizeof
 from time import perf_counter
 from traceback import FrameSummary, StackSummary
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final, overload
 
 from ._callback import CallbackProcess
 from ._errors import BadArg
 from ._gen_server.plain import PlainServer, shown
-from ._pid import Pid
+from ._pid import Pid, no_pid
 from ._process import STATUS_NAMES, Monitor, Process, Remote
 from ._sys.special import Special
 from ._task import TaskProcess
@@ -44,6 +46,7 @@ class ProcessInfo:
     this kernel's measure of work. links, monitors, monitored_by: other processes. memory:
     bytes, an estimate of the record, mailbox and reachable state, bounded in effort.
     started_at: `time.perf_counter` seconds; uptime: seconds. kind: "callback" or "task".
+    parent: who started it, linked or not.
     initial_call, behaviour: ``module:name`` of the code it runs.
     """
 
@@ -106,6 +109,11 @@ def _dropped(process: Process) -> int:
     return 0 if extras is None or extras.limit is None else extras.limit.dropped
 
 
+def _parent(process: Process) -> Pid | None:
+    """Who started it, also when it is not linked and its EXIT is mail like any other."""
+    return process.parent or getattr(process, "spawner", None)
+
+
 def _dictionary(process: Process) -> dict[str, Any]:
     """The part of Erlang's process dictionary that introspection needs."""
     entries = {"$ancestors": process.ancestors, "$initial_call": process.initial_call}
@@ -155,19 +163,18 @@ ITEMS: Final[dict[str, Callable[[Process], Any]]] = {
     "monitors": _monitors,
     "monitored_by": _monitored_by,
     "trap_exit": lambda p: p.trap_exit,
-    "parent": lambda p: p.parent,
+    "parent": _parent,
     "ancestors": lambda p: p.ancestors,
     "memory": lambda p: _memory(p),
     "started_at": lambda p: p.started_at,
     "uptime": lambda p: perf_counter() - p.started_at,
     "messages": _messages,
     "dictionary": _dictionary,
-    "suspending": lambda p: p.extras is not None and p.extras.suspended,
     "current_stacktrace": _stack,
     "current_function": _function,
     "current_location": _location,
 }
-"""Every item of `process_info`; the last seven only when asked for by name."""
+"""Every item of `process_info`; the last five only when asked for by name."""
 
 _FIELDS: Final = tuple(field.name for field in fields(ProcessInfo))
 
@@ -185,7 +192,7 @@ def process_info(pid: Pid, item: str | Sequence[str] | None = None) -> Any:
 
     item: nothing for a `ProcessInfo`; a name of `ITEMS` for that value alone, a list of
     them for a dict. Beside the fields of `ProcessInfo` there are messages (a copy of the
-    mailbox), dictionary, suspending, current_stacktrace, current_function and
+    mailbox), dictionary, current_stacktrace, current_function and
     current_location (of a task process: where it waits). Raises BadArg for an unknown one,
     and for a process of another node, as Erlang does: ask there.
     """
@@ -193,7 +200,10 @@ def process_info(pid: Pid, item: str | Sequence[str] | None = None) -> Any:
     for name in wanted:
         if name not in ITEMS:
             raise BadArg(f"{name!r} is no item of process_info; there are {', '.join(ITEMS)}")
-    process = pid._process
+    try:
+        process = pid._process
+    except AttributeError:
+        raise no_pid("process_info()", pid) from None
     if process is None:
         return None
     if isinstance(process, Remote):
@@ -221,20 +231,47 @@ def _memory(process: Process, limit: int = 2000) -> int:
         if process.sys is not None and not isinstance(process.sys, Special):
             todo.append(process.sys.get_state())  # a special process alone knows its own
     seen: set[int] = set()
+    kept: list[Any] = []  # an object made by looking must not leave its id to the next
     while todo and len(seen) < limit:
         item = todo.pop()
-        if id(item) in seen or isinstance(item, Pid | type | Process):
+        if id(item) in seen or issubclass(type(item), (Pid, type, Process)):
             continue
         seen.add(id(item))
-        total += getsizeof(item, 0)
+        kept.append(item)
+        total += _size(item)
         todo.extend(_inside(item))
     return total
 
 
+def _size(item: Any) -> int:
+    try:
+        return getsizeof(item, 0)
+    except Exception:  # a __sizeof__ of the user's own: the others still count
+        return 0
+
+
 def _inside(item: Any) -> Iterable[Any]:
-    if isinstance(item, dict):
-        return [*item.keys(), *item.values()]
-    if isinstance(item, list | tuple | set | frozenset):
-        return item
-    values = getattr(item, "__dict__", None)
-    return [] if not isinstance(values, dict) else [values]
+    """What hangs on an object. No code of its class is run, which may raise or do things."""
+    kind = type(item)
+    if issubclass(kind, dict):
+        return [*dict.keys(item), *dict.values(item)]
+    for container in (list, tuple, set, frozenset, deque):
+        if issubclass(kind, container):
+            return list(container.__iter__(item))
+    inside: list[Any] = []
+    for base in kind.__mro__:
+        members = vars(base)
+        if "__dict__" in members and isinstance(members["__dict__"], GetSetDescriptorType):
+            inside.append(members["__dict__"].__get__(item))
+        if "__slots__" in members:
+            inside += _slots(members.values(), item)
+    return inside
+
+
+def _slots(members: Iterable[Any], item: Any) -> Iterator[Any]:
+    for member in members:
+        if isinstance(member, MemberDescriptorType):
+            try:
+                yield member.__get__(item)
+            except AttributeError:
+                continue  # not set

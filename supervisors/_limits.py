@@ -39,6 +39,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from ._errors import is_atom
 from ._pid import Ref
 from ._process import CALL, INFO, Envelope, Process, finish
 from ._reports import WarningReport
@@ -105,7 +106,8 @@ def is_kernels(body: Any) -> bool:
     """Whether a message is one that only the kernel makes; a DOWN may have a tag of its own."""
     if type(body) is not tuple or len(body) == 0:
         return False
-    return body[0] in KERNEL_TAGS or (len(body) == 5 and type(body[1]) is Ref)
+    tag = body[0]
+    return (type(tag) is str and tag in KERNEL_TAGS) or (len(body) == 5 and type(body[1]) is Ref)
 
 
 def admit(
@@ -158,7 +160,7 @@ def refuse(process: Process, message: Any) -> None:
     from_: Any = None
     if type(message) is Envelope and message.kind == CALL:
         from_ = message.extra
-    elif type(message) is tuple and len(message) == 3 and message[0] == "$gen_call":
+    elif type(message) is tuple and len(message) == 3 and is_atom(message[0], "$gen_call"):
         from_ = message[1]
     waiter = getattr(from_, "_waiter", None)
     if waiter is not None:

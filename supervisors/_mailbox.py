@@ -17,7 +17,7 @@ from outcome import Error, Value
 
 from ._borrow import AVAILABLE, DEPTH
 from ._cell import cell, not_in_this_thread
-from ._errors import Reason, interrupts
+from ._errors import Reason, interrupts, is_atom
 from ._limits import admit, is_kernels
 from ._process import EXITING, INFO, RUNNING, WAITING, Envelope, Process
 from ._sys.hooks import SystemHooks
@@ -300,10 +300,10 @@ class Receiver(Process):
         return (
             type(message) is tuple
             and len(message) == 3
-            and message[0] == "EXIT"
             and message[1] is self.parent
             and self.parent is not None
             and self.trap_exit
+            and is_atom(message[0], "EXIT")
         )
 
     async def receive(self, match: Match | None, timeout: float) -> Any:

@@ -15,7 +15,7 @@ import trio
 from ._callback import CallbackProcess
 from ._cell import current_runtime
 from ._errors import BadArg, Reason, StartError
-from ._pid import Pid
+from ._pid import Pid, no_pid
 from ._process import Process, Remote, Watch, finish
 from ._runtime import Runtime
 from ._task import TaskProcess
@@ -173,7 +173,10 @@ def register(name: str, pid: Pid) -> None:
     dead or has a name already (rule P13).
     """
     require_name(name)
-    process = pid._process
+    try:
+        process = pid._process
+    except AttributeError:
+        raise no_pid("register()", pid) from None
     if process is None or not process.alive:
         raise BadArg(f"cannot register {name!r}: process {pid} is dead")
     if isinstance(process, Remote):

@@ -16,11 +16,17 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from ._cell import active_runtime, cell, task_process
+from ._errors import shown
 
 if TYPE_CHECKING:
     from ._process import Process
 
 _PID = re.compile(r"<?(?P<node>[^<>]+)\.(?P<id>\d+)\.(?P<serial>\d+)>?")
+
+
+def no_pid(doing: str, value: object) -> TypeError:
+    """The error of a function that was given something else in the place of a pid."""
+    return TypeError(f"{doing}: expected a pid, got {shown(value)}")
 
 
 def drop(_message: object) -> None:

@@ -164,6 +164,7 @@ class Process:
         "parent",
         "pid",
         "runtime",
+        "spawner",
         "started_at",
         "status",
         "trap_exit",
@@ -177,6 +178,7 @@ class Process:
     parent: Pid | None
     pid: Pid
     runtime: Runtime
+    spawner: Pid | None
     started_at: float
     status: int
     trap_exit: bool

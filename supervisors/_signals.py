@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import trio
 
 from ._cell import current_process, current_runtime, require_process
-from ._errors import BadArg, NoProc, Reason, SelfExit, interrupts
+from ._errors import BadArg, NoProc, Reason, SelfExit, interrupts, shown
 from ._flush import take_back
 from ._names import Name, resolve
-from ._pid import Alias, Pid, Ref
+from ._pid import Alias, Pid, Ref, no_pid
 from ._process import EXITING, Monitor, Remote, info, signal_exit
 from ._reports import WarningReport
 from ._task import TaskProcess
@@ -36,12 +36,16 @@ def self() -> Pid:
 def _pid_of(dest: Pid | Name, doing: str) -> Pid:
     if isinstance(dest, Pid):
         return dest
-    if not isinstance(dest, str | tuple):
-        raise TypeError(f"{doing}: expected a pid or the name of a process, got {dest!r}")
-    pid = resolve(dest)
+    pid = _resolved(dest, doing)
     if pid is None:
         raise BadArg(f"{doing}: no process is registered as {dest!r}")
     return pid
+
+
+def _resolved(name: object, doing: str) -> Pid | None:
+    if not isinstance(name, str | tuple):
+        raise TypeError(f"{doing}: expected a pid or the name of a process, got {shown(name)}")
+    return resolve(name)
 
 
 def _is_name_of_node(dest: object) -> bool:
@@ -95,7 +99,10 @@ def link(pid: Pid) -> None:
     its mailbox (P7). One of another node: an exit signal "noproc", or "noconnection".
     """
     me = require_process("link()")
-    other = pid._process
+    try:
+        other = pid._process
+    except AttributeError:
+        raise no_pid("link()", pid) from None
     if isinstance(other, Remote):
         other.link_from(me)
         return
@@ -110,7 +117,10 @@ def link(pid: Pid) -> None:
 def unlink(pid: Pid) -> None:
     """Remove the link; no EXIT of it can arrive any more, one that did stays (P8)."""
     me = require_process("unlink()")
-    other = pid._process
+    try:
+        other = pid._process
+    except AttributeError:
+        raise no_pid("unlink()", pid) from None
     if isinstance(other, Remote):
         other.drop_link(me)
     elif other is not None:
@@ -133,7 +143,7 @@ def monitor(dest: Pid | Name, *, alias: MonitorAlias | None = None, tag: object 
         ref = Alias(me, alias)
     else:
         raise ValueError(f"monitor(): alias={alias!r}; it is one of {', '.join(_MONITOR_ALIASES)}")
-    pid = dest if isinstance(dest, Pid) else resolve(dest)
+    pid = dest if isinstance(dest, Pid) else _resolved(dest, "monitor()")
     subject: Any = dest
     if isinstance(dest, str):
         subject = (dest, me.runtime.node)
@@ -159,12 +169,18 @@ def demonitor(ref: Ref, *, flush: bool = False, info: bool = False) -> bool:
     without `flush` its DOWN may lie in the mailbox.
     """
     me = require_process("demonitor()")
+    _require_ref(ref, "demonitor()")
     found = me.forget_monitor(ref)
     if isinstance(ref, Alias):
         ref.monitor_ended()
     if flush and not found:
         take_back(me, lambda message: _is_down_of(ref, message))
     return found or not info
+
+
+def _require_ref(ref: object, doing: str) -> None:
+    if type(ref) is not Ref and not isinstance(ref, Ref):
+        raise TypeError(f"{doing}: expected a reference, got {shown(ref)}")
 
 
 def _is_down_of(ref: Ref, message: Any) -> bool:
@@ -190,6 +206,7 @@ def unalias(ref: Ref) -> bool:
     or had ended. A monitor of the same reference stays (P14).
     """
     me = require_process("unalias()")
+    _require_ref(ref, "unalias()")
     if not isinstance(ref, Alias) or ref.owner is not me or ref.mode is None:
         return False
     ref.mode = None
@@ -213,7 +230,10 @@ def is_alive(pid: Pid) -> bool:
 
     BadArg for a process of another node, of which that cannot be known here.
     """
-    process = pid._process
+    try:
+        process = pid._process
+    except AttributeError:
+        raise no_pid("is_alive()", pid) from None
     if isinstance(process, Remote):
         raise BadArg(f"is_alive(): {pid} lives on another node; monitor it instead")
     return process is not None and process.alive
@@ -268,9 +288,7 @@ def _runtime_for(dest: Dest, doing: str) -> Runtime:
 
 def _require_name(dest: object, doing: str) -> None:
     """A name that is no string is resolved once, so that it does not fail when nobody hears."""
-    if not isinstance(dest, tuple):
-        raise TypeError(f"{doing}: expected a pid or the name of a process, got {dest!r}")
-    resolve(dest)
+    _resolved(dest, doing)
 
 
 def _fired(runtime: Runtime, dest: Dest, message: Any) -> None:

@@ -30,9 +30,9 @@ from typing import Any, Final, Self
 import trio
 
 from ._cell import current_runtime
-from ._errors import BadArg
+from ._errors import BadArg, shown
 from ._names import resolve
-from ._pid import Pid, Ref
+from ._pid import Pid, Ref, no_pid
 from ._process import Process
 from ._sys.debug import switch_on, tidy
 from ._timers import TimerRef
@@ -113,13 +113,22 @@ class Trace:
         if self._targets == "all":
             return [process for process in runtime.table.values() if process.alive]
         found: list[Process] = []
-        targets = [self._targets] if isinstance(self._targets, str) else self._targets
-        for target in targets:
+        for target in self._listed():
             pid = resolve(target) if isinstance(target, str) else target
+            if not isinstance(target, str | Pid):
+                raise no_pid("Trace()", target)
             if pid is None or pid._process is None:
                 raise BadArg(f"cannot trace {target}: there is no such process")
             found.append(pid._process)
         return found
+
+    def _listed(self) -> Iterable[Any]:
+        targets = self._targets
+        if isinstance(targets, str):
+            return [targets]
+        if not isinstance(targets, Iterable):
+            raise TypeError(f"Trace(): expected a list of pids and names, got {shown(targets)}")
+        return targets
 
     def _note(self, pid: Pid, event: tuple[Any, ...], _who: Any) -> Any:
         """The debug function; its state is the pid of the process it sits on."""

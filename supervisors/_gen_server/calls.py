@@ -14,7 +14,7 @@ import trio
 from outcome import Error, Value
 
 from .._cell import cell, current_process, not_in_this_thread, require_process, task_process
-from .._errors import CallExit, Reason
+from .._errors import CallExit, Reason, shown
 from .._names import Name, resolve
 from .._pid import Pid
 from .._process import CALL, EXITING, Envelope, Process, Watch, info
@@ -289,6 +289,8 @@ def reply(from_: From, value: Any) -> None:
     try:
         waiter = from_._waiter
     except AttributeError:
+        if type(from_) is not From and not isinstance(from_, From):
+            raise TypeError(f"reply(): expected the from_ of a call, got {shown(from_)}") from None
         from_._waiter = Early(value)
         return
     if isinstance(waiter, Waiter):

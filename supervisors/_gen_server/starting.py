@@ -54,6 +54,7 @@ async def start_plain(
         assert parent is not None
         process.link_with(parent)
     else:
+        process.spawner = process.parent
         process.parent = None  # the EXIT of whom it is not linked to is mail like any other
     if hibernate_after is not None:
         process.more().hibernate_after = hibernate_after

@@ -300,6 +300,7 @@ async def _serve(
     process = task_process.get()
     assert process is not None
     if not link:
+        process.spawner = process.parent
         process.parent = None  # the EXIT of whom it is not linked to is mail like any other
     await TaskServer(process, module, hibernate_after).run(args)
 

@@ -54,13 +54,26 @@ def _checked(pids: Pid | Iterable[Pid], doing: str) -> list[Pid]:
     return several
 
 
+def _usable(scope: str, group: Group) -> Group:
+    """The group; what is wrong with a key is raised here and not in the scope.
+
+    A key that does not hash or compare would otherwise end the scope of everybody.
+    """
+    table = _table(scope)
+    if table is None:
+        hash(group)
+    else:
+        table.table.get(group)
+    return group
+
+
 async def join(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> None:
     """Put processes into a group, which is made if need be; each call adds each once more.
 
     A dead process leaves again at once. Raises BadArg for a process of another node,
     CallExit ("noproc") when there is no such scope.
     """
-    await call(scope, ("join", group, _checked(pids, "pg.join()")), math.inf)
+    await call(scope, ("join", _usable(scope, group), _checked(pids, "pg.join()")), math.inf)
 
 
 async def leave(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> bool:
@@ -68,7 +81,9 @@ async def leave(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> bool:
 
     Those who are told get the pids as they were given here. Errors as of `join`.
     """
-    left: bool = await call(scope, ("leave", group, _checked(pids, "pg.leave()")), math.inf)
+    left: bool = await call(
+        scope, ("leave", _usable(scope, group), _checked(pids, "pg.leave()")), math.inf
+    )
     return left
 
 
@@ -77,12 +92,12 @@ def join_soon(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> None:
 
     Nobody is told whether there is such a scope. Raises BadArg as `join` does.
     """
-    cast(scope, ("join", group, _checked(pids, "pg.join_soon()")))
+    cast(scope, ("join", _usable(scope, group), _checked(pids, "pg.join_soon()")))
 
 
 def leave_soon(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> None:
     """`leave` from a plain callback, which cannot wait."""
-    cast(scope, ("leave", group, _checked(pids, "pg.leave_soon()")))
+    cast(scope, ("leave", _usable(scope, group), _checked(pids, "pg.leave_soon()")))
 
 
 async def monitor(scope: str, group: Group) -> tuple[Ref, list[Pid]]:
@@ -92,7 +107,9 @@ async def monitor(scope: str, group: Group) -> tuple[Ref, list[Pid]]:
     that dies leaves once for each time it had joined. Ends with `demonitor` or the process.
     """
     me = require_process("pg.monitor()").pid
-    answer: tuple[Ref, list[Pid]] = await call(scope, ("monitor", me, group), math.inf)
+    answer: tuple[Ref, list[Pid]] = await call(
+        scope, ("monitor", me, _usable(scope, group)), math.inf
+    )
     return answer
 
 

@@ -18,10 +18,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 import trio
 
-from .._errors import Reason
+from .._errors import Reason, format_reason, interrupts, shown
 from .._names import Name, resolve
 from .._pid import Pid
 from .._process import EXITING, Process, Watch, info, signal_exit
+from .._reports import WarningReport
 
 Kind = Literal["unique", "duplicate"]
 Entry: TypeAlias = tuple[Pid, Any]
@@ -61,7 +62,20 @@ class Owner(Watch):
     def down(self, pid: Pid, reason: Reason) -> None:
         del self.table.owners[pid]
         for key, serials in self.keys.items():
-            self.table.remove(key, self, serials)
+            try:
+                self.table.remove(key, self, serials)
+            except BaseException as error:
+                if interrupts(error):
+                    raise
+                self._stays(key, error)
+
+    def _stays(self, key: Hashable, error: BaseException) -> None:
+        """A key that does not hash or compare any more: its entry is never found again."""
+        registry = self.table.pid._process
+        if registry is not None:
+            details = {"key": shown(key), "error": format_reason(error)}
+            what = "an entry of the dead stays, for its key is broken"
+            registry.runtime.reports.emit(WarningReport(registry.pid, what, details))
 
 
 class Closing(Watch):
@@ -191,7 +205,8 @@ class UniqueTable(Table):
             holding = holder._process
             if holding is not None and holding.status < EXITING:
                 raise RegistryError(("already_registered", holder))
-            self.drop(self.owners[holder], key)  # it unwinds; its name is free
+            if (left := self.owners.get(holder)) is not None:
+                self.drop(left, key)  # it unwinds; its name is free
         pid = process.pid
         owner = self.owners.get(pid) or self.new_owner(process)
         owner.keys[key] = _THE_ONE

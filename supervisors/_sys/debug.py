@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from .._callback import CallbackProcess
-from .._errors import format_reason, unwinds
+from .._errors import format_reason, is_atom, shown, unwinds
 from .._process import DIRTY, RUNNING, Process
 from .hooks import Event, SystemHooks
 
@@ -182,21 +182,28 @@ class Debug:
 def described(who: str, event: Event) -> str:
     """An event as one line for people, e.g. ``*DBG* counter got cast 2``."""
     match event:
-        case ("in", ("$gen_call", from_, request)):
-            text = f"got call {request!r} from {getattr(from_, 'pid', from_)}"
-        case ("in", ("$gen_cast", request)):
-            text = f"got cast {request!r}"
         case ("in", message):
-            text = f"got {message!r}"
+            text = f"got {_received(message)}"
         case ("out", reply, to, *state):
-            text = f"sent {reply!r} to {to}" + "".join(f", new state {s!r}" for s in state)
+            text = f"sent {shown(reply)} to {shown(to)}"
+            text += "".join(f", new state {shown(s)}" for s in state)
         case ("noreply", state):
-            text = f"new state {state!r}"
+            text = f"new state {shown(state)}"
         case ("exit", reason):
             text = f"ended: {format_reason(reason)}"
         case _:
-            text = repr(event)
+            text = shown(event)
     return " ".join(f"*DBG* {who} {text}".split())
+
+
+def _received(message: Any) -> str:
+    """A message in words; a stranger's may be a tuple of what cannot be compared or shown."""
+    tag = message[0] if type(message) is tuple and message else None
+    if is_atom(tag, "$gen_call") and len(message) == 3:
+        return f"call {shown(message[2])} from {shown(getattr(message[1], 'pid', message[1]))}"
+    if is_atom(tag, "$gen_cast") and len(message) == 2:
+        return f"cast {shown(message[1])}"
+    return shown(message)
 
 
 def debug_of(process: Process) -> Debug | None:
