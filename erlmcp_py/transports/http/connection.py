@@ -16,6 +16,7 @@ request, not a byte, so a client that dribbles is as idle as one that is silent.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -71,6 +72,7 @@ class Connection:
         "config",
         "endpoint",
         "gone",
+        "last_words",
         "peer",
         "pid",
         "requests",
@@ -102,6 +104,8 @@ class Connection:
         self.waiting = False
         self.gone = False
         """The client has closed or reset: what is written from now on is dropped."""
+        self.last_words: Callable[[], bytes] | None = None
+        """What an open stream has to say when the transport stops."""
         self.closing = False
         """End once what was written is sent."""
 
@@ -139,6 +143,11 @@ class Connection:
             await self._serve()
         finally:
             self.close()
+
+    def say_goodbye(self) -> None:
+        """Send the last words of an open stream, if the system takes them at once."""
+        if self.last_words is not None and not self.gone:
+            self.send_now(self.last_words())
 
     def close(self) -> None:
         """Close the socket; waking whoever waits for it."""

@@ -133,6 +133,11 @@ class Connections(GenServer):
                 self._arm(state)
         return ("noreply", state)
 
+    def terminate(self, _reason: Any, state: _State) -> None:
+        """The transport stops: streams end in the way of their revision, not broken."""
+        for connection in state.open.values():
+            connection.say_goodbye()
+
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Show the counts instead of every connection."""
         state = status.get("state")

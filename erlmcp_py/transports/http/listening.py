@@ -106,11 +106,13 @@ class _Stream:
             nursery.start_soon(connection.watch)
             self._subscribe()
             self.open = True
+            connection.last_words = self._goodbye
             try:
-                while not connection.gone and await self._next():
-                    pass
+                while not connection.gone:
+                    await self._next()
             finally:
                 self.open = False
+                connection.last_words = None
                 unsubscribe(self.subscription)
                 demonitor(self.watched, flush=True)
             nursery.cancel_scope.cancel()
@@ -127,8 +129,14 @@ class _Stream:
             return False
         return self.connection.send_now(self.writer.event(announcement.tagged(self.tag)))
 
-    async def _next(self) -> bool:
-        """Write what there is, then wait for the next message; False if it was the last."""
+    def _goodbye(self) -> bytes:
+        """The graceful end, when the transport stops (MCP 2026-07-28, subscriptions)."""
+        result = SubscriptionsListenResult(meta=subscription_meta(self.request.id))
+        answer = Response(self.request.id, shape_result(result, "modern", self.meta.version))
+        return self.writer.event(encode(answer)) + self.writer.end()
+
+    async def _next(self) -> None:
+        """Write what there is, then wait for the next message and act on it."""
         connection = self.connection
         message = await connection.poll()
         if message is None:
@@ -137,7 +145,7 @@ class _Stream:
                 message = await receive(timeout=connection.config.keep_alive)
             except trio.TooSlowError:
                 connection.write(self.writer.comment())
-                return True
+                return
         match message:
             case ("changed", subscription, announcement) if subscription is self.subscription:
                 subscription.taken(announcement.change)
@@ -147,16 +155,8 @@ class _Stream:
             case ("subscribe_again", subscription) if subscription is self.subscription:
                 if whereis(NAME) is None:
                     send_after(AGAIN, own_pid(), message)
-                    return True
+                    return
                 self._subscribe()
                 announce_all(subscription)
             case ("disconnected",):
                 connection.gone = True
-            case ("drain",):
-                result = SubscriptionsListenResult(meta=subscription_meta(self.request.id))
-                answer = Response(
-                    self.request.id, shape_result(result, "modern", self.meta.version)
-                )
-                connection.write(self.writer.event(encode(answer)))
-                return False
-        return True

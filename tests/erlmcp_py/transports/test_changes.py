@@ -14,7 +14,7 @@ from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
 from erlmcp_py.subscriptions import statistics
 from erlmcp_py.transports.http.settings import ListenerConfig
 from erlmcp_py.transports.http.supervisor import child_spec
-from supervisors import call, whereis
+from supervisors import call, stop, whereis
 from tests.erlmcp_py.transports.http.client import MODERN, Client, connect, http, meta
 from tests.erlmcp_py.transports.node import kill, node
 
@@ -154,6 +154,18 @@ async def test_a_stream_outlives_the_keeper_of_subscriptions_and_everything_is_t
         assert (await next_event(client))["method"] == "notifications/tools/list_changed"
         server.tool()(another)
         assert (await next_event(client))["method"] == "notifications/tools/list_changed"
+
+
+async def test_a_stream_ends_with_a_result_when_the_transport_stops() -> None:
+    async with node({"c": make()}, child_spec(HTTP)), connect() as client:
+        await opened(client, "mine", toolsListChanged=True)
+        await stop("http_connections", "shutdown")
+        end = await next_event(client)
+        assert end["id"] == "mine"
+        assert end["result"]["resultType"] == "complete"
+        assert end["result"]["_meta"][ID] == "mine"
+        assert await client.chunk() == b""
+        assert await client.closed()
 
 
 @pytest.mark.parametrize(
