@@ -149,7 +149,9 @@ def test_a_connection(node: Node) -> None:
         address = first.connection.sock.getsockname()
         before = places(node)
         label = f"http {address[0]}:{address[1]}"
-        (pid,) = [p["pid"] for p in node.json("ps", "--limit", "1000")["processes"] if p["label"] == label]
+        (pid,) = [
+            p["pid"] for p in node.json("ps", "--limit", "1000")["processes"] if p["label"] == label
+        ]
         kill(node, pid)
         with pytest.raises((OSError, http.client.HTTPException)):
             first.echo("legacy")
@@ -167,7 +169,9 @@ def test_a_server_with_a_call_in_flight_answers_that_call(node: Node) -> None:
 
     waiting = threading.Thread(target=hang)
     waiting.start()
-    while not any("hang" in str(p["label"]) for p in node.json("ps", "--limit", "1000")["processes"]):
+    while not any(
+        "hang" in str(p["label"]) for p in node.json("ps", "--limit", "1000")["processes"]
+    ):
         assert waiting.is_alive()
     kill(node, "node/core/servers/simple")
     waiting.join(20)
