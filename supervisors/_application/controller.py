@@ -88,7 +88,7 @@ class Controller(GenServer):
 
     def init(self) -> Any:
         process = require_process("the application controller")
-        process.parent = None
+        process.parent = process.spawner = None
         process.ancestors = ()
         trap_exit()
         return "ok", ControllerState()
