@@ -67,12 +67,17 @@ class Listener(HttpClient):
                 (answer,) = [message async for message in wire.messages(received)]
                 self.oracle.end(request, "refused", json.dumps(answer))
                 return
+            ended = False
             async for message in wire.messages(received):
-                if message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] != (
-                    request.token
-                ):
+                told = message["params"] if "method" in message else message["result"]
+                if told["_meta"]["io.modelcontextprotocol/subscriptionId"] != request.token:
                     raise Violation(f"{request}: {message} belongs to another stream")
-                self.take(message)
+                if "result" in message:
+                    ended = True
+                else:
+                    self.take(message)
+            if ended:  # the transport was stopped, and said so
+                raise Closed
             raise Violation(f"{request}: the stream ended by itself; {self.oracle.recent()}")
         except Closed:
             self.interrupted()

@@ -94,7 +94,7 @@ class TestWhatWouldBeFound:
             close(self)
 
         monkeypatch.setattr(Connection, "close", keep)
-        _found("descriptors|hangs")
+        _found("descriptors|hangs|Bad file descriptor")
         for sock in kept:
             sock.close()
 
