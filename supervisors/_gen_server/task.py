@@ -96,7 +96,10 @@ class TaskServer(ServerHooks):
                 return NO_REPLY
         except StopIteration as done:
             process.borrowed = None
-            value = done.value
+            if coro is None:  # not the end of a coroutine: a plain callback raised it
+                settled = Settled(Error(done), request, from_)
+            else:
+                value = done.value
         except BaseException as error:
             process.borrowed = None
             settled = Settled(Error(error), request, from_)

@@ -389,3 +389,25 @@ def test_a_callback_that_takes_a_message_itself_is_not_entered_meanwhile(as_proc
         assert sorted(answers) == ["second", "went"]
 
     as_process(main)
+
+
+class Exhausted(GenServer):
+    """A plain callback in an async server, that fails as an iterator does at its end."""
+
+    def init(self) -> Any:
+        return ("ok", 0)
+
+    def handle_call(self, _request: Any, _from: Any, state: int) -> Any:
+        raise StopIteration(("reply", "fooled", state))
+
+    async def handle_cast(self, _request: Any, state: int) -> Any:
+        return ("noreply", state)
+
+
+async def test_a_plain_callback_that_raises_stop_iteration_has_not_returned() -> None:
+    async with otp.Runtime():
+        pid = await Exhausted.start()
+        with pytest.raises(CallExit) as caught:
+            await call(pid, "next")
+        assert isinstance(caught.value.cause[0], StopIteration)
+        assert not otp.is_alive(pid)
