@@ -39,6 +39,9 @@ NAME: Final = "subscriptions"
 TASKS: Final = "tasks"
 """The process that tells a new subscription how its tasks are (`server.tasks.manager`)."""
 
+AGAIN: Final = 0.05
+"""Seconds after which a subscriber tries again, while nobody keeps subscriptions."""
+
 SLICE: Final = 256
 """Subscriptions that are told in one turn."""
 
@@ -275,6 +278,12 @@ def changes_of(wanted: SubscriptionFilter) -> list[Change]:
         *(Change("updated", uri) for uri in wanted.resource_subscriptions or ()),
         *(Change("task", id) for id in wanted.task_ids or ()),
     ]
+
+
+def changes_for_session(uris: Iterable[str]) -> tuple[Change, ...]:
+    """What a client of the older revisions hears of: every list, and the resources it asked for."""
+    lists = (Change("tools"), Change("prompts"), Change("resources"))
+    return (*lists, *(Change("updated", uri) for uri in uris))
 
 
 def subscribe(subscription: Subscription) -> None:

@@ -30,14 +30,15 @@ from erlmcp_py.protocol.lifecycle import EmptyResult, SetLevelParams
 from erlmcp_py.protocol.subscriptions import SubscribeParams
 from erlmcp_py.sessions.asks import Ask, Asks, Withdraw
 from erlmcp_py.sessions.record import SessionRecord, SessionView, SessionWishes
-from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
 from erlmcp_py.subscriptions import (
+    AGAIN,
     Announcement,
-    Change,
     Subscription,
+    changes_for_session,
     subscribe,
     unsubscribe,
 )
+from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
 from supervisors import (
     GenServer,
     Pid,
@@ -58,11 +59,8 @@ SUBSCRIBE, UNSUBSCRIBE = "resources/subscribe", "resources/unsubscribe"
 METHODS = frozenset({"logging/setLevel", UNSUBSCRIBE})
 """Requests that a session answers itself; `SUBSCRIBE` when somebody has checked the URI."""
 
-LISTS: Final = (Change("tools"), Change("prompts"), Change("resources"))
 MAX_URIS: Final = 1000
 """Resources that one session can subscribe to."""
-AGAIN: Final = 0.05
-"""Seconds until the next attempt to subscribe where nobody keeps subscriptions at the moment."""
 
 
 class SessionStatistics(msgspec.Struct, frozen=True):
@@ -287,7 +285,7 @@ class Session(GenServer):
                 demonitor(state.hub, flush=True)
                 state.hub = None
             return
-        changes = (*LISTS, *(Change("updated", uri) for uri in state.wishes.uris))
+        changes = changes_for_session(state.wishes.uris)
         state.interest = Subscription(subject, own_pid(), changes)
         if state.hub is None:
             state.hub = monitor(SUBSCRIPTIONS)

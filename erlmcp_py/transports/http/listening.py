@@ -32,6 +32,7 @@ from erlmcp_py.protocol.subscriptions import (
 )
 from erlmcp_py.server.process import Honour
 from erlmcp_py.subscriptions import (
+    AGAIN,
     NAME,
     Announcement,
     Subscription,
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
     from erlmcp_py.protocol.jsonrpc import Request
     from erlmcp_py.protocol.meta import ModernMeta
     from erlmcp_py.transports.http.connection import Connection
-
-AGAIN: float = 0.05
-"""Seconds until the next attempt to subscribe where nobody keeps subscriptions at the moment."""
 
 
 async def listen(

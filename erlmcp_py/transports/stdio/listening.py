@@ -20,11 +20,12 @@ from erlmcp_py.protocol.subscriptions import (
 )
 from erlmcp_py.protocol.versions import LATEST
 from erlmcp_py.subscriptions import (
+    AGAIN,
     NAME,
     Announcement,
-    Change,
     Subscription,
     announce_all,
+    changes_for_session,
     changes_of,
     subscribe,
     unsubscribe,
@@ -33,11 +34,6 @@ from supervisors import Pid, monitor, send_after, whereis
 
 LIMIT: Final = 1000
 """Subscriptions that one client may have open."""
-
-AGAIN: Final = 0.05
-"""Seconds until the next attempt to subscribe where nobody keeps subscriptions at the moment."""
-
-LISTS: Final = (Change("tools"), Change("prompts"), Change("resources"))
 
 
 class Listening:
@@ -89,8 +85,7 @@ class Listening:
         """A legacy client: every list, and these resources."""
         if self._legacy is not None:
             unsubscribe(self._legacy)
-        changes = (*LISTS, *(Change("updated", uri) for uri in uris))
-        self._legacy = Subscription(server, self._owner, changes)
+        self._legacy = Subscription(server, self._owner, changes_for_session(uris))
         self._add(self._legacy)
 
     def handle(self, message: Any) -> bool:
