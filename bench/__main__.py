@@ -11,18 +11,25 @@ from time import perf_counter
 from . import machine, peers, report
 from .kernel import rounds as kernel
 from .kernel import scale_rounds as scale
-from .mcp import rounds as mcp
+from .mcp import alone, calls, clients, endurance, gateway, ways
+from .mcp.workers import workers
 from .series import Measured
 from .worker import ROOT, WorkerError
 
 GROUPS = {
     "kernel": kernel.run,
     "scale": scale.run,
-    "http": mcp.http,
-    "many": mcp.many,
-    "stdio": mcp.stdio,
-    "work": mcp.work,
-    "rest": mcp.at_rest,
+    "http": calls.http,
+    "stdio": calls.stdio,
+    "ways": ways.ways,
+    "sustained": endurance.sustained,
+    "idle": endurance.idle,
+    "flat": endurance.flat,
+    "workers": workers,
+    "client": clients.clients,
+    "gateway": gateway.gateway,
+    "work": alone.work,
+    "rest": alone.at_rest,
 }
 
 

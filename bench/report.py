@@ -15,7 +15,12 @@ TITLES = {
     "mcp rate": "MCP: tools/call, requests per second",
     "mcp cpu": "MCP: tools/call, CPU time of the server per request",
     "mcp latency": "MCP: tools/call, latency seen by the client",
-    "many connections": "MCP: a thousand HTTP connections",
+    "ways rate": "MCP: other ways to call, requests per second",
+    "ways cpu": "MCP: other ways to call, CPU time of the server per request",
+    "endurance": "MCP: under load for long, and with many connections",
+    "workers": "MCP: two workers",
+    "client": "The client: tools/call of our server",
+    "gateway": "The gateway",
     "mcp work": "MCP: the node's own work",
     "node at rest": "Node at rest",
 }
@@ -53,7 +58,7 @@ def _beside(line: Measured) -> tuple[str, str]:
     """The cells of the peer and of the ratio."""
     ratios = line.ratios()
     if not ratios:
-        return "-", "-"
+        return line.row.peer or "-", "-"
     spread = f"({number(min(ratios))}-{number(max(ratios))})"
     return f"{_with_spread(line.peer)} {line.row.peer}", f"**{number(median(ratios))}** {spread}"
 
@@ -67,24 +72,21 @@ def _judged(line: Measured) -> tuple[str, str]:
 
 
 def table(lines: Iterable[Measured]) -> str:
-    """One group's Markdown table."""
+    """One group's Markdown table; lines of one title are one row, a peer below the other."""
     out = [
         "| what | unit | ours | peer | times better | goal | met | load |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for line in lines:
-        goal, met = _judged(line)
-        row = line.row
-        peer, ratio = _beside(line)
+    for title, same in groupby(lines, key=lambda line: line.row.title):
+        members = list(same)
+        first = members[0]
+        beside = [(*_beside(line), *_judged(line)) for line in members]
         cells = (
-            row.title,
-            row.unit,
-            _with_spread(line.ours),
-            peer,
-            ratio,
-            goal,
-            met,
-            f"{max(line.load):.1f}",
+            title,
+            first.row.unit,
+            _with_spread(first.ours) if first.ours else f"not available: {first.absent}",
+            *("<br>".join(column) for column in zip(*beside, strict=True)),
+            f"{max(max(line.load) for line in members):.1f}" if first.load else "-",
         )
         out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out)
@@ -93,11 +95,17 @@ def table(lines: Iterable[Measured]) -> str:
 def _machine(machine: Machine) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     load = " ".join(f"{value:.2f}" for value in machine.load_average)
+    calibration = (
+        f"- calibration: {machine.loop_ns:.1f} ns for a turn of an empty Python loop, "
+        f"{machine.socket_us:.2f} µs to send 250 bytes through a socket pair and receive them, "
+        f"{machine.wake_us:.1f} µs when they come back from a process on another core"
+    )
     return "\n".join(
         (
             f"- {machine.date}, commit {machine.commit}",
             f"- {machine.cores} cores of {machine.cpu}, {machine.memory_mib:,} MiB, {machine.kernel}",
-            f"- {machine.python}; {machine.erlang}; {packages}",
+            f"- {machine.python}; {machine.erlang}; Node.js {machine.node}; {packages}",
+            calibration,
             f"- load average at the start {load}; column `load`: the highest while measured",
         )
     )

@@ -46,12 +46,17 @@ class Row:
 
 @dataclass(slots=True)
 class Measured:
-    """The rounds of a row: ours and the peer's, in the order taken, and the load average."""
+    """The rounds of a row: ours and the peer's, in the order taken, and the load average.
+
+    absent: why nothing could be measured; "" where rounds were taken. A row without rounds misses
+    its goals.
+    """
 
     row: Row
     ours: list[float] = field(default_factory=list)
     peer: list[float] = field(default_factory=list)
     load: list[float] = field(default_factory=list)
+    absent: str = ""
 
     def add(self, ours: float, peer: float | None = None) -> None:
         """One round. peer: None exactly where the row stands alone."""
@@ -72,6 +77,8 @@ class Measured:
         return [peer / ours for ours, peer in pairs]
 
     def reached(self, goal: Goal) -> bool:
+        if not self.ours:
+            return False
         if goal.kind == "ratio":
             return median(self.ratios()) >= goal.value
         if self.row.better == "more":
@@ -89,12 +96,13 @@ class Measured:
             "better": self.row.better,
             "ours": self.ours,
             "peer": self.peer,
-            "ours_median": median(self.ours),
+            "ours_median": median(self.ours) if self.ours else None,
             "peer_median": median(self.peer) if self.peer else None,
             "ratio_median": median(ratios) if ratios else None,
             "ratio_min": min(ratios, default=None),
             "ratio_max": max(ratios, default=None),
             "load_average": self.load,
+            "absent": self.absent,
             "goals": [
                 {
                     "kind": goal.kind,

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,25 @@ class WorkerError(Exception):
 
 
 def environment() -> dict[str, str]:
-    """The environment of every child: the repository importable, nothing else changed."""
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+    """The environment of every child: the repository importable, and its bytecode kept, as that of an
+    installed package is; nothing else changed.
+    """
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
 
 
-def measure(command: list[str], timeout: float = 120.0) -> dict[str, Any]:
-    """What `command` prints, decoded. timeout: seconds. Raises WorkerError."""
+def measure(
+    command: list[str], timeout: float = 120.0, env: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What `command` prints, decoded. timeout: seconds. env: instead of `environment()`.
+
+    Raises WorkerError.
+    """
     shown = " ".join(command)
     try:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=environment(),
+            env=environment() if env is None else env,
             capture_output=True,
             text=True,
             timeout=timeout,

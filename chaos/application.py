@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.laboratory import EXPERIMENTS, REPORTS, Experiments, Reports
-from chaos.node_commands import COMMANDS
+from chaos.proxy import PROXIES, Proxies
 from erlmcp_py import __version__
 from erlmcp_py.console.table import announcer
 from supervisors import Application, ChildSpec, Pid, Supervisor, SupFlags
@@ -19,7 +19,12 @@ class ChaosSupervisor(Supervisor):
         return SupFlags("one_for_one", 5, 60), [
             Reports.child_spec(id=REPORTS, name=REPORTS),
             Experiments.child_spec(id=EXPERIMENTS, name=EXPERIMENTS),
-            announcer(*COMMANDS, id="chaos_commands"),
+            Proxies.child_spec(id=PROXIES, name=PROXIES),
+            announcer(
+                "chaos.node_commands:COMMANDS",
+                "chaos.proxy.node_commands:COMMANDS",
+                id="chaos_commands",
+            ),
         ]
 
 

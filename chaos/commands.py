@@ -11,6 +11,8 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from chaos.proxy.commands import proxy
+from chaos.report import LONGEST
 from erlmcp_py.cli.oneshot import fail, node_options
 from erlmcp_py.console import render
 from erlmcp_py.console.client import PATIENCE, Client, CommandFailed, NodeGone, NoSuchNode
@@ -24,19 +26,27 @@ def commands() -> None:
     """Break a running node on purpose."""
 
 
+commands.add_command(proxy)
+
+
 @commands.command()
 @click.argument("target")
-@click.option("--reason", default="kill", show_default=True, help="Exit reason to send.")
+@click.option(
+    "--reason",
+    default="kill",
+    show_default=True,
+    help="Exit reason to send; to a program a signal: kill, stop, term, …",
+)
 @click.option(
     "--within",
-    type=click.FloatRange(0.1, 60),
-    default=10.0,
-    show_default=True,
-    help="Seconds the tree gets to be whole again.",
+    type=click.FloatRange(0.1, LONGEST),
+    help="Seconds the tree gets to be whole again.  [default: 10, for a program 30 and its pings]",
 )
 @node_options
-def kill(name: str, as_json: bool, target: str, reason: str, within: float) -> None:
+def kill(name: str, as_json: bool, target: str, reason: str, within: float | None) -> None:
     """Kill TARGET, and report what went down with it and what came back.
+
+    TARGET: a process of the node, or program:NAME, the program of an upstream.
 
     Exit code 0 only if it died and the tree is whole again.
     """
@@ -75,6 +85,8 @@ def draw(report: Mapping[str, Any]) -> RenderableType:
     if report["missing"]:
         parts.append(Text("missing", style="bold red"))
         parts.append(render.by_shape(report["missing"]))
+    if report["recovery"]:
+        parts.append(Text(clean(_recovered(report["recovery"])), style="bold"))
     if report["whole"]:
         took = f"{report['whole_after_ms']:.1f} ms"
         parts.append(Text(f"the tree was whole again after {took}", style="green"))
@@ -85,18 +97,32 @@ def draw(report: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
+def _recovered(found: Mapping[str, Any]) -> str:
+    if found["noticed_ms"] is None:
+        return f"{found['upstream']} was up all the time"
+    noticed = f"{found['upstream']}: noticed after {found['noticed_ms']:.1f} ms"
+    ended = f", pid {found['was']} {found['ended']}" if found["ended"] else ""
+    back = (
+        f"up again after {found['up_ms']:.1f} ms, pid {found['pid']}"
+        if found["up_ms"] is not None
+        else f"NOT up again: {found['reason'] or 'it has not answered yet'}"
+    )
+    return f"{noticed}{ended}; {back}; {_counted(found['lost'], 'call', 's', 'lost')}"
+
+
 def _counted(count: int, noun: str, plural: str, verb: str) -> str:
     return f"{count} {noun}{'' if count == 1 else plural} {verb}"
 
 
 def _experiment(name: str, args: dict[str, Any]) -> Any:
     """The report, also when the experiment took this client's connection down with it."""
+    patience = (args["within"] or LONGEST) + PATIENCE
     with Client.connect(name) as client:
         try:
-            return client.request("chaos.kill", args, patience=args["within"] + PATIENCE)
+            return client.request("chaos.kill", args, patience=patience)
         except NodeGone as gone:
             lost = gone
-    deadline = time.monotonic() + args["within"] + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         try:
             with Client.connect(name) as client:

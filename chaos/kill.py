@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import trio
@@ -32,6 +32,9 @@ from supervisors import (
     registered,
 )
 
+if TYPE_CHECKING:
+    from chaos.program import Program
+
 SETTLES = 0.2
 """Seconds the tree must stay whole, nothing moving, to count as whole."""
 
@@ -47,7 +50,8 @@ class Kill(msgspec.Struct, frozen=True):
     id: names the experiment. target: as the operator called it. pid: the process. reason:
     the exit signal's. root: registered name of the supervisor at the top. within: seconds
     the tree gets to become whole. spare: processes whose end is of no interest (the
-    console connection that asks).
+    console connection that asks). program: what gets a signal instead, if it is no process; `pid` is
+    then the one that it belongs to.
     """
 
     id: str
@@ -58,6 +62,7 @@ class Kill(msgspec.Struct, frozen=True):
     root_pid: Pid
     within: float
     spare: frozenset[Pid] = frozenset()
+    program: Any = None  # a `Program`
 
 
 @dataclass
@@ -99,16 +104,54 @@ async def _observe(kill: Kill, before: Census, seen: _Observed) -> KillReport:
     for pid in seen.names:
         if pid is not me and pid not in kill.spare:
             seen.refs[monitor(pid)] = pid
+    program: Program | None = kill.program
     sent = trio.current_time()
-    exit_signal(kill.pid, kill.reason)
     deadline = sent + kill.within
-    patience = deadline if kill.reason == "kill" else min(deadline, sent + OBEYS_WITHIN)
-    await _wait(seen, patience, lambda: kill.pid in seen.ended)
-    if kill.pid in seen.ended:
-        after, left, whole_at = await _until_whole(kill, before, seen, deadline)
-    else:
-        after, left, whole_at = before, list[Missing](), None
-    return _report(kill, before, after, seen, sent, left, whole_at)
+    if program is None:
+        exit_signal(kill.pid, kill.reason)
+        patience = deadline if kill.reason == "kill" else min(deadline, sent + OBEYS_WITHIN)
+        after, left, whole_at = await _until_ended(kill, before, seen, patience, deadline)
+        died = kill.pid in seen.ended
+        return _report(kill, before, after, seen, sent, left, whole_at, died=died)
+    up = False
+    async with trio.open_nursery() as nursery:
+
+        async def watch() -> None:
+            nonlocal up
+            await program.watch()
+            up = True
+
+        nursery.start_soon(watch)
+        program.strike()
+        after, left, whole_at = await _until_ended(kill, before, seen, deadline, deadline)
+        died = _has_ended(kill, seen)
+        while died and not up and trio.current_time() < deadline:
+            await _wait(seen, trio.current_time() + _LOOKS_EVERY, lambda: False)
+        nursery.cancel_scope.cancel()
+    if not up:
+        whole_at = None
+    report = _report(kill, before, after, seen, sent, left, whole_at, died=died)
+    return msgspec.structs.replace(
+        report, process=program.called, pid=program.pid, recovery=program.recovery(sent)
+    )
+
+
+def _has_ended(kill: Kill, seen: _Observed) -> bool:
+    """Whether the victim has."""
+    return kill.pid in seen.ended or (kill.program is not None and kill.program.has_ended)
+
+
+async def _until_ended(
+    kill: Kill, before: Census, seen: _Observed, patience: float, deadline: float
+) -> tuple[Census, list[Missing], float | None]:
+    """Wait for the victim's end, and then until the tree is whole; returns what `_until_whole` does."""
+    while not _has_ended(kill, seen) and (left := patience - trio.current_time()) > 0:
+        # Of a program there may be no word but its own: its process can have started another at once.
+        pause = left if kill.program is None else min(left, _LOOKS_EVERY)
+        await _wait(seen, trio.current_time() + pause, lambda: kill.pid in seen.ended)
+    if _has_ended(kill, seen):
+        return await _until_whole(kill, before, seen, deadline)
+    return before, [], None
 
 
 async def _wait(seen: _Observed, deadline: float, done: Callable[[], bool]) -> None:
@@ -168,6 +211,8 @@ def _report(
     sent: float,
     left: list[Missing],
     whole_at: float | None,
+    *,
+    died: bool,
 ) -> KillReport:
     def ms(at: float) -> float:
         return round((at - sent) * 1000, 3)
@@ -187,7 +232,6 @@ def _report(
         else:
             at = seen.started.get(place.pid, trio.current_time())
             restarted.append(Restarted(path, place.by, str(old), str(place.pid), ms(at)))
-    died = kill.pid in seen.ended
     remarks = lost(before)
     if not died:
         remarks.append(

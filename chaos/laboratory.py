@@ -5,7 +5,8 @@
     chaos (one_for_one 5/60)
     ├── chaos_reports       the last 100 reports
     ├── chaos_experiments   (simple_one_for_one, temporary) a process per experiment
-    └── chaos_commands      offers ``chaos kill`` and ``chaos report`` to the console
+    ├── chaos_proxies       (simple_one_for_one) a tree per fault proxy (`chaos.proxy`)
+    └── chaos_commands      offers ``chaos ...`` to the console
 
 An experiment outlives whoever asked for it: killing the console takes the operator's
 connection with it, and the report must still be there for his next one.
@@ -14,11 +15,9 @@ connection with it, and the report must still be there for his next one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import supervisors
-from chaos.kill import Kill, run
-from chaos.report import KillReport
 from supervisors import (
     ChildSpec,
     GenServer,
@@ -32,6 +31,10 @@ from supervisors import (
     spawn_link,
     start_child,
 )
+
+if TYPE_CHECKING:
+    from chaos.kill import Kill
+    from chaos.report import KillReport
 
 REPORTS = "chaos_reports"
 EXPERIMENTS = "chaos_experiments"
@@ -76,6 +79,8 @@ async def _start(kill: Kill, asker: Pid) -> Pid:
 
 
 async def _experiment(kill: Kill, asker: Pid) -> None:
+    from chaos.kill import run
+
     report = await run(kill)
     cast(REPORTS, ("keep", report))
     send(asker, ("chaos_report", kill.id, report))

@@ -8,20 +8,26 @@ from typing import Any
 import supervisors
 from chaos.kill import Kill
 from chaos.laboratory import kept, perform
-from chaos.report import KillReport
+from chaos.program import PREFIX, find_program
+from chaos.report import LONGEST, KillReport
 from erlmcp_py.console.command import Arg, Command, CommandError, Context
 from erlmcp_py.console.inspection import TARGET
 from erlmcp_py.console.target import resolve
 from supervisors import Exit, format_reason, whereis
 
-LONGEST = 60.0
-"""Seconds an experiment may wait for the tree."""
+WITHIN = 10.0
+"""Seconds the tree gets to be whole again, unless the operator says otherwise."""
 
 
 async def kill(context: Context, args: dict[str, Any]) -> KillReport:
     """Kill a process and report what became of the tree."""
     root = context.console.root
-    pid = await resolve(args["target"], root)
+    program = None
+    if args["target"].startswith(PREFIX):
+        program = await find_program(args["target"], args["reason"])
+        pid = program.connection
+    else:
+        pid = await resolve(args["target"], root)
     top = whereis(root)
     if top is None or pid is top:
         raise CommandError(
@@ -37,8 +43,9 @@ async def kill(context: Context, args: dict[str, Any]) -> KillReport:
         reason=args["reason"],
         root=root,
         root_pid=top,
-        within=args["within"],
+        within=args["within"] or (WITHIN if program is None else min(program.within, LONGEST)),
         spare=frozenset({me}),
+        program=program,
     )
     try:
         return await perform(experiment)
@@ -59,12 +66,14 @@ async def report(_: Context, args: dict[str, Any]) -> KillReport:
 COMMANDS = (
     Command(
         "chaos.kill",
-        "kill a process and watch the tree until it is whole again",
+        "kill a process or a program and watch the tree until it is whole again",
         kill,
         (
-            TARGET,
-            Arg("reason", "exit reason; kill cannot be trapped", default="kill"),
-            Arg("within", "seconds to wait", "float", default=10.0, minimum=0.1, maximum=LONGEST),
+            Arg("target", f"{TARGET.help}; or {PREFIX}UPSTREAM", required=True, target=True),
+            Arg(
+                "reason", "exit reason; kill cannot be trapped; a program's signal", default="kill"
+            ),
+            Arg("within", "seconds to wait", "float", minimum=0.1, maximum=LONGEST),
             Arg("id", "name of the experiment, for chaos report"),
         ),
         readonly=False,

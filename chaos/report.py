@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+LONGEST = 120.0
+"""Seconds an experiment may wait for the tree."""
 MOST = 200
 """Entries one list of a report holds; the total is kept beside it."""
 
@@ -40,6 +42,28 @@ class Missing(msgspec.Struct, frozen=True):
     why: str
 
 
+class Recovery(msgspec.Struct, frozen=True):
+    """What became of the program of an upstream.
+
+    upstream: its name, with the instance's number if it has several. where: its command. signal: what was
+    sent. was, pid: of the program before and now, the operating system's. ended: how it did, None if it
+    did not. noticed_ms, up_ms: milliseconds from the signal until the node knew that it was gone, and
+    until the upstream was up again with another; None if that did not come. reason: why it is not up.
+    lost: calls that had no answer.
+    """
+
+    upstream: str
+    where: str
+    signal: str
+    was: int | None
+    pid: int | None
+    ended: str | None
+    noticed_ms: float | None
+    up_ms: float | None
+    reason: str | None
+    lost: int
+
+
 class KillReport(msgspec.Struct, frozen=True):
     """The outcome of ``chaos kill``.
 
@@ -50,7 +74,8 @@ class KillReport(msgspec.Struct, frozen=True):
     (a look every 20 ms, the first at once).
     ended, restarted, kept: processes that ended, in that order, places with a new process, places that
     kept their process (by name of the place; at most 200 each), with their totals.
-    missing: what keeps the tree from being whole. remarks: what a reader should know.
+    missing: what keeps the tree from being whole. remarks: what a reader should know. recovery: if the
+    target was the program of an upstream, which then has to be up again for `whole`.
     """
 
     id: str
@@ -69,3 +94,4 @@ class KillReport(msgspec.Struct, frozen=True):
     kept: tuple[str, ...]
     missing: tuple[Missing, ...]
     remarks: tuple[str, ...] = ()
+    recovery: Recovery | None = None

@@ -8,26 +8,35 @@ reverse order. It does nothing else, so nothing can keep it from that.
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import trio
 
 import supervisors
 from erlmcp_py import __version__, registry
 from erlmcp_py.application import ROOT, start_further, start_node
-from erlmcp_py.config import Config, ConfigError
+from erlmcp_py.config import ALL, Config, ConfigError, check_served
+from erlmcp_py.exposure import exposed
+from erlmcp_py.gateway import reloading
+from erlmcp_py.gateway.reloading import Read
+from erlmcp_py.guards import drain
+from erlmcp_py.guards.drain import Outcome
 from erlmcp_py.loading import load_application, load_servers
+from erlmcp_py.parts import Parts, WorkerPart
+from erlmcp_py.signals import hang_up, stop_signals
 from erlmcp_py.telemetry.log import log, stderr
-from erlmcp_py.tree import TRANSPORTS, Parts, child_specs
+from erlmcp_py.tree import TRANSPORTS, child_specs
+from erlmcp_py.workers.orders import Drained
 from supervisors import (
     Application,
     ApplicationError,
+    CallExit,
     Pid,
     application,
     format_reason,
@@ -38,7 +47,11 @@ from supervisors import (
 )
 from supervisors import self as own_pid
 
-_ORDERLY: Final = (signal.SIGINT, signal.SIGTERM)
+if TYPE_CHECKING:
+    from erlmcp_py.console.claim import NameClaim
+    from erlmcp_py.console.service import Console
+    from supervisors import ChildSpec
+
 _STDIO_ENDS: Final = ("normal", ("shutdown", "client_gone"), "noproc")
 """How the end of the process on standard input looks when the client is done; "noproc" when it was
 over before anybody looked."""
@@ -48,30 +61,60 @@ class NodeFailed(Exception):
     """The node ran and gave up; the message says why."""
 
 
-def run_node(config: Config, announce: Callable[[str], object]) -> None:
+def run_node(
+    config: Config,
+    announce: Callable[[list[str]], object],
+    worker: WorkerPart | None = None,
+    *,
+    replace: bool = False,
+    again: Read | None = None,
+) -> None:
     """Run a node until it is told to stop.
 
     announce: gets the lines that tell people where the node listens and how to attach, once it
-    serves. Raises `ConfigError` if it cannot start as configured, `NodeFailed` if its tree gave up.
-    The first SIGINT or SIGTERM stops the tree in order, a second one ends the program at once.
+    serves. worker: if it is one of several on the same port. replace: take over from the node of
+    this name, if one runs. again: reads the configuration again, for `reload` and SIGHUP. Raises
+    `ConfigError` if it cannot start as configured, `NodeFailed` if its tree gave up. SIGTERM drains the node, SIGINT stops its tree in order; a second one of either ends the
+    program at once.
     """
     servers = load_servers(config.servers)
     applications = [load_application(name) for name in config.applications.start]
-    if not servers:
-        raise ConfigError("servers: there is none; name at least one MODULE:ATTR")
+    check_served(config)
+    if config.upstreams:
+        from erlmcp_py.gateway.settings import check_upstreams
+
+        check_upstreams(config.upstreams)
 
     async def main() -> None:
         me = own_pid()
+        heir = None
+        if replace:
+            from erlmcp_py.handover import succession
+
+            heir = await succession.ask(config)
         console: Any = nullcontext()
         if config.control.enabled:
-            console = _open_console(config, lambda: send(me, ("stop", "an operator")))
-        with console as opened, _signals(lambda number: send(me, ("stop", number.name))):
+            claim = None if heir is None else heir.claim
+            console = _open_console(config, lambda: send(me, ("stop", "an operator")), claim)
+        with (
+            nullcontext() if heir is None else closing(heir),
+            console as opened,
+            _signals(me),
+            nullcontext() if again is None else _hang_up(me),
+        ):
             parts = Parts(
                 servers,
-                None if opened is None else opened.child_spec(),
+                None if opened is None or heir is not None else opened.child_spec(),
                 lambda pid: send(me, ("stdio", pid)),
+                worker=worker,
+                stop=lambda why: send(me, ("stop", why)),
+                drained=lambda outcome: _drained(me, outcome, worker),
+                inherited=None if heir is None else heir.inheritance,
+                handover=_handover(opened) if worker is None and heir is None else None,
+                again=again,
             )
-            await _live(config, parts, applications, announce)
+            succeed = None if heir is None else partial(succession.succeed, config, heir, opened)
+            await _live(config, parts, applications, announce, succeed)
 
     try:
         supervisors.run(main, node=config.node.name, log=False)
@@ -83,9 +126,13 @@ async def _live(
     config: Config,
     parts: Parts,
     applications: Sequence[Application],
-    announce: Callable[[str], object],
+    announce: Callable[[list[str]], object],
+    succeed: Callable[[], Awaitable[None]] | None,
 ) -> None:
-    """Start the applications, wait for a reason to end, and stop them, the last one first."""
+    """Start the applications, wait for a reason to end, and stop them, the last one first.
+
+    succeed: takes over from another node, as soon as this one could serve.
+    """
     me = own_pid()
     await application.on_node_down(lambda reason: send(me, ("node_down", reason)))
     started = trio.current_time()
@@ -93,11 +140,17 @@ async def _live(
         await start_node(child_specs(config, parts))
         took = trio.current_time() - started
         await start_further(applications, config.applications.permanent)
+        if succeed is not None:
+            await succeed()
     except ApplicationError as error:
         await application.stop_all()
         raise ConfigError(_describe(error.reason)) from error
-    for line in await banner(config):
-        announce(line)
+    except ConfigError:
+        await application.stop_all()
+        raise
+    for line in exposed(config):
+        log("warning", line)
+    announce(await banner(config))
     log("info", f"node {config.node.name} {__version__} is up, tree started in {took:.3f} s")
     why = await _reason_to_end()
     log("info", f"node {config.node.name} stops: {why}")
@@ -111,11 +164,22 @@ async def _reason_to_end() -> str:
         match await receive():
             case ("stop", str() as why):
                 return why
+            case ("drain", str() as why):
+                try:
+                    await drain.begin(why)
+                except CallExit as error:
+                    return f"{why}; it cannot drain: {error}"
+            case ("reload", str() as who):
+                reloading.soon(who)
+            case ("drained", Outcome() as outcome):
+                return f"{outcome.why}; {outcome.text}"
             case ("stdio", Pid() as pid):
                 serving_stdio = pid
                 monitor(pid)
             case ("DOWN", _, "process", pid, reason):
-                if pid == serving_stdio and reason in _STDIO_ENDS and await _stdio_is_over():
+                if pid != serving_stdio or reason not in _STDIO_ENDS:
+                    continue
+                if await drain.status() is None and await _stdio_is_over():
                     return "standard input has ended"
             case ("node_down", ("application_terminated", name, reason)):
                 raise NodeFailed(
@@ -137,11 +201,25 @@ async def banner(config: Config) -> list[str]:
     default = await registry.default()
     http = (await registry.transports()).get("http")
     if http is not None:
-        base = f"http://{http.info['address']}"
-        for server in config.servers:
-            note = f"   (also {base}/mcp)" if server.name == default else ""
-            lines.append(f"  {base}/mcp/{server.name}{note}")
+        base = _base(http.info)
+        for name in (*(server.name for server in config.servers), *config.upstreams):
+            note = f"   (also {base}/mcp)" if name == default else ""
+            lines.append(f"  {base}/mcp/{name}{note}")
+        if config.upstreams:
+            lines.append(f"  {base}/mcp   (all upstreams together, also {base}/mcp/{ALL})")
+        if http.info["websocket"]:
+            web = _base(http.info, "ws")
+            lines.append(f"  {web}/mcp/ws   (WebSocket; each server has one at its path and /ws)")
         lines.append(f"  {base}/health")
+    tcp = (await registry.transports()).get("tcp")
+    if tcp is not None:
+        way = {"newline": "a message per line", "length": "a length before each message"}
+        tls = ", TLS" if tcp.info["tls"] else ""
+        lines.append(
+            f"  {tcp.info['address']}   {config.tcp.server or default} over TCP, "
+            f"{way[config.tcp.framing]}{tls}"
+        )
+    lines += [f"  WARNING: {line}" for line in exposed(config)]
     if config.stdio.enabled:
         lines.append(f"  {default} on standard input and output")
     if config.control.enabled:
@@ -152,50 +230,71 @@ async def banner(config: Config) -> list[str]:
     return lines
 
 
-def _open_console(config: Config, stop: Callable[[], object]) -> Any:
+def _base(info: Mapping[str, Any], scheme: str = "http") -> str:
+    """What stands before the path in the URLs of a listener. Clients of a Unix socket are told of it
+    separately, so there it is the socket, a blank, and any URL: ``curl --unix-socket ADDRESS URL``.
+    """
+    if info["tls"]:
+        scheme += "s"
+    if info["host"].startswith("unix:"):
+        return f"{info['address']}  {scheme}://localhost"
+    return f"{scheme}://{info['address']}"
+
+
+def _drained(main: Pid, outcome: Outcome, worker: WorkerPart | None) -> None:
+    if worker is not None:
+        worker.line.tell(Drained(outcome.cut_off))
+    send(main, ("drained", outcome))
+
+
+def _signals(main: Pid) -> AbstractContextManager[None]:
+    def first(number: signal.Signals) -> None:
+        send(main, ("drain" if number == signal.SIGTERM else "stop", number.name))
+
+    return stop_signals(first)
+
+
+def _hang_up(main: Pid) -> AbstractContextManager[None]:
+    def hung_up(*, terminal_is_gone: bool) -> None:
+        send(main, ("stop", "its terminal is gone") if terminal_is_gone else ("reload", "SIGHUP"))
+
+    return hang_up(hung_up)
+
+
+def _open_console(
+    config: Config, stop: Callable[[], object], claim: NameClaim | None = None
+) -> Any:
     from erlmcp_py.console.place import PlaceError
     from erlmcp_py.console.service import Console
     from erlmcp_py.ops.health import report
 
     async def facts() -> dict[str, Any]:
         transports = await registry.transports()
+        going = await drain.status()
         return {
-            "health": (await report()).status,
+            "health": (await report()).status if going is None else "draining",
+            **({} if going is None else {"drain": msgspec.structs.asdict(going)}),
             "servers": sorted(await registry.servers()),
+            "exposed": exposed(config),
             "transports": {name: entry.info for name, entry in transports.items()},
         }
 
     directory = Path(config.control.directory) if config.control.directory else None
     try:
-        return Console.open(config.node.name, directory, root=ROOT, stop=stop, facts=facts)
+        return Console.open(
+            config.node.name, directory, root=ROOT, stop=stop, facts=facts, held=claim
+        )
     except PlaceError as error:
         raise ConfigError(str(error)) from error
 
 
-@contextmanager
-def _signals(first: Callable[[signal.Signals], object]) -> Iterator[None]:
-    """Call `first(signal)` in the loop for the first SIGINT or SIGTERM; end at once on the second.
+def _handover(console: Console | None) -> Callable[[tuple[str, ...], bytes], ChildSpec] | None:
+    """Without a control directory nobody could ask."""
+    if console is None:
+        return None
+    from erlmcp_py.handover import giver
 
-    Plain handlers, not trio's receiver: the second signal has to work while a handler of a server
-    holds the loop, which is when it is wanted most.
-    """
-    token = trio.lowlevel.current_trio_token()
-    stopping = False
-
-    def handler(number: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        if stopping:
-            os.write(2, b"erlmcp-node: second signal, ending at once\n")
-            os._exit(128 + number)
-        stopping = True
-        token.run_sync_soon(first, signal.Signals(number))
-
-    before = {number: signal.signal(number, handler) for number in _ORDERLY}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
+    return partial(giver.child_spec, console.claim)
 
 
 def _describe(reason: object) -> str:
@@ -219,19 +318,26 @@ def describe_start_error(reason: object) -> str:
                 reason = inner
             case _:
                 break
+    where = path[-1] if path else ROOT
     match reason:
         case ("port_in_use", host, port):
             return (
-                f"http: {host} port {port} is in use; stop who uses it, "
-                "or choose another port with --http HOST:PORT (0: any free one)"
+                f"{where}: {host} port {port} is in use; stop who uses it, "
+                f"or choose another port with --{where} HOST:PORT (0: any free one)"
             )
         case ("address_not_available", host, _):
-            return f"http: {host} is no address of this machine"
+            return f"{where}: {host} is no address of this machine"
         case ("port_forbidden", host, port):
-            return f"http: this user may not listen on {host} port {port}; choose one above 1023"
+            return f"{where}: this user may not listen on {host} port {port}; choose one above 1023"
         case ("unknown_host", host, text):
-            return f"http: the host {host!r} is unknown: {text}"
-        case ("cannot_listen", host, port, text):
-            return f"http: cannot listen on {host} port {port}: {text}"
+            return f"{where}: the host {host!r} is unknown: {text}"
+        case ("socket_in_use", file):
+            return f"{where}: somebody serves {file} already; stop who does, or choose another path"
+        case ("not_a_socket", file):
+            return f"{where}: {file} exists and is no socket; remove it, or choose another path"
+        case ("tls", text):
+            return f"{where}: tls: {text}"
+        case ("cannot_listen", address, text):
+            return f"{where}: cannot listen on {address}: {text}"
         case _:
             return f"{'/'.join([ROOT, *path])} cannot start: {format_reason(reason)}"

@@ -4,6 +4,10 @@ One process that monitors everything it names, so a name never leads to a dead p
 than the death takes to be told. Names are the contract, pids are not: a binding and the
 default server are names, and hold again as soon as a restarted process has registered.
 
+WHY its tables are read past it: every request of every client looks a server up, and a call to a process
+costs ten times what a look into a table does. Only the process writes, and what it has answered to is in
+the tables. A pid whose process has ended is none, whether the registry has heard of its end yet or not.
+
 WHY `lookup_soon`: between the crash of a server and the registration of its successor there
 are some hundred microseconds without a pid. A request that falls into them waits there, for
 a name that was seen alive before, instead of failing with "no such server".
@@ -12,10 +16,22 @@ a name that was seen alive before, instead of failing with "no such server".
 from __future__ import annotations
 
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 
-from supervisors import GenServer, Pid, call, demonitor, is_alive, monitor, reply, send_after
+from supervisors import (
+    CallExit,
+    GenServer,
+    Pid,
+    call,
+    demonitor,
+    is_alive,
+    monitor,
+    reply,
+    send_after,
+    whereis,
+)
 from supervisors import self as own_pid
 
 NAME: Final = "registry"
@@ -29,6 +45,10 @@ class RegistryError(Exception):
 
 class ServerDown(RegistryError):
     """The server is known, but no process of it came back in time."""
+
+
+class UnknownServer(RegistryError):
+    """No server of that name was ever registered."""
 
 
 class ServerEntry(msgspec.Struct, frozen=True):
@@ -71,19 +91,23 @@ class _Tables:
         return self.bindings.get(transport or "", self.default)
 
 
+_tables: WeakKeyDictionary[Pid, _Tables] = WeakKeyDictionary()
+"""Of each registry that runs, by its process."""
+
+
 class Registry(GenServer):
     """The process; call it through the functions of this module."""
 
     def init(self) -> tuple[Any, ...]:
         """Start empty: whoever is to be found registers."""
-        return ("ok", _Tables())
+        tables = _tables[own_pid()] = _Tables()
+        return ("ok", tables)
 
     def handle_call(self, request: Any, from_: Any, state: _Tables) -> tuple[Any, ...]:
         """Requests are tuples that begin with the name of a function of this module."""
         match request:
-            case ("lookup", transport, name):
-                entry = state.servers.get(state.chosen(transport, name) or "")
-                return ("reply", None if entry is None else entry.pid, state)
+            case ("chosen", transport):
+                return ("reply", (state.bindings.get(transport or ""), state.default), state)
             case ("lookup_soon", transport, name, patience):
                 return self._lookup_soon(transport, name, patience, from_, state)
             case ("register_server", name, pid, server):
@@ -242,8 +266,21 @@ async def default() -> str | None:
 
 
 async def lookup(name: str | None = None, *, transport: str | None = None) -> Pid | None:
-    """The live process of a server; name None: the one `transport` is bound to, else the default."""
-    return await call(NAME, ("lookup", transport, name))  # type: ignore[no-any-return]
+    """The live process of a server; name None: the one `transport` is bound to, else the default.
+
+    None also while it is being restarted, or the registry is.
+    """
+    return at_hand(name, transport)
+
+
+def at_hand(name: str | None, transport: str | None) -> Pid | None:
+    """What `lookup` says, without a wait."""
+    registry = whereis(NAME)
+    tables = None if registry is None else _tables.get(registry)
+    if tables is None:
+        return None
+    entry = tables.servers.get(tables.chosen(transport, name) or "")
+    return entry.pid if entry is not None and is_alive(entry.pid) else None
 
 
 async def lookup_soon(
@@ -257,6 +294,35 @@ async def lookup_soon(
     if isinstance(found, ServerDown):
         raise found
     return found  # type: ignore[no-any-return]
+
+
+async def find(name: str | None = None, *, transport: str | None = None) -> Pid:
+    """The process of a server, for a request that has to have one; names as in `lookup`.
+
+    Raises UnknownServer; ServerDown when it does not come back in time, or the registry is itself
+    being restarted.
+    """
+    pid = at_hand(name, transport)
+    if pid is not None:
+        return pid
+    try:
+        pid = await lookup_soon(name, transport=transport)
+        if pid is None:
+            raise UnknownServer(await _why_unknown(name, transport))
+    except CallExit:
+        raise ServerDown("the registry is being restarted") from None
+    return pid
+
+
+async def _why_unknown(name: str | None, transport: str | None) -> str:
+    if name is not None:
+        return f"there is no server {name!r}"
+    bound, default = await call(NAME, ("chosen", transport))
+    if bound is not None:
+        return f"the transport {transport!r} is bound to the server {bound!r}, which is not there"
+    if default is not None:
+        return f"the default server of this node is {default!r}, which is not there"
+    return "this node has no default server"
 
 
 async def servers() -> dict[str, ServerEntry]:

@@ -76,13 +76,15 @@ class Announcement:
     written: the one that waited longest then tells the latest.
     """
 
-    __slots__ = ("_legacy", "_parts", "_source", "change")
+    __slots__ = ("_legacy", "_parts", "_source", "change", "forms")
 
     def __init__(self, change: Change, source: Source | None = None) -> None:
         self.change = change
         self._source = source
         self._legacy: bytes | None = None
         self._parts: tuple[bytes, bytes] | None = None
+        self.forms: dict[Any, Any] | None = {} if source is None else None
+        """What transports have made of it and can use again; None: it never says the same twice."""
 
     def plain(self) -> bytes:
         """The notification for a session."""
@@ -137,12 +139,12 @@ class Subscription:
 
     def announce(self, announcement: Announcement) -> bool:
         """Send it unless the same change still waits to be read; whether it was sent."""
-        change = announcement.change
-        if change in self._untaken:
+        if not self._untaken:
+            if self._write is not None and self._write(announcement):
+                return True
+        elif announcement.change in self._untaken:
             return False
-        if self._write is not None and not self._untaken and self._write(announcement):
-            return True
-        self._untaken.add(change)
+        self._untaken.add(announcement.change)
         send(self.owner, ("changed", self, announcement))
         return True
 
@@ -205,6 +207,18 @@ class _State:
             demonitor(entry[0], flush=True)
             del self.by_owner[subscription.owner]
 
+    def end(self, server: str) -> None:
+        """The server is served no more: its subscribers are told, and forgotten."""
+        found = {
+            subscription: None
+            for (subject, _), interested in self.by_topic.items()
+            if subject == server
+            for subscription in interested
+        }
+        for subscription in found:
+            self.remove(subscription)
+            send(subscription.owner, ("ended", subscription))
+
     def forget(self, owner: Pid) -> None:
         entry = self.by_owner.pop(owner, None)
         if entry is not None:
@@ -229,6 +243,8 @@ class Subscriptions(GenServer):
 
     def handle_call(self, request: Any, _from: Any, state: _State) -> tuple[Any, ...]:
         """``("statistics",)`` -> SubscriptionsStatistics."""
+        if request == ("watched",):
+            return ("reply", [(server, change) for server, change in state.by_topic], state)
         if request == ("statistics",):
             count = sum(len(entry[1]) for entry in state.by_owner.values())
             numbers = SubscriptionsStatistics(count, state.published, state.sent, state.merged)
@@ -245,6 +261,8 @@ class Subscriptions(GenServer):
                 state.tell(topic, interested, Announcement(change, source))
             case ("tell", topic, interested, announcement):
                 state.tell(topic, interested, announcement)
+            case ("end", server):
+                state.end(server)
             case ("subscribe", subscription):
                 state.add(subscription)
             case ("unsubscribe", subscription):
@@ -312,6 +330,24 @@ def unsubscribe(subscription: Subscription) -> None:
 def publish(server: str, change: Change, source: Source | None = None) -> None:
     """Tell all that a change of the server `server` interests; source: as `Announcement` has it."""
     cast(NAME, ("publish", server, change, source))
+
+
+def end(server: str) -> None:
+    """Tell all who listen to this server that it is served no more: ``("ended", subscription)``."""
+    cast(NAME, ("end", server))
+
+
+async def watched(servers: Iterable[str]) -> set[str]:
+    """The resources of these servers whose changes somebody has subscribed to. CallExit if the process is
+    not there.
+    """
+    topics = await call_process(NAME, ("watched",))
+    names = set(servers)
+    return {
+        change.uri
+        for server, change in topics
+        if server in names and change.kind == "updated" and change.uri is not None
+    }
 
 
 async def statistics() -> SubscriptionsStatistics:

@@ -34,8 +34,9 @@ BUDGET: Final = 2000
 TURN: Final = 0.001
 """Seconds after which whoever runs lets others run, however few reductions it has made."""
 GRACE: Final = 16
-"""Reductions for each task that is woken in a turn whose budget others have used up; also
-the first slice of a task that has not been seen to run."""
+"""Reductions for each task that trio wakes in a turn whose budget others have used up: trio runs
+it in this turn anyway, and to put it off would cost more than the few it wants. Also the first
+slice of a task that has not been seen to run."""
 FIRST: Final = 4
 """Reductions before the first look at the clock."""
 CHUNK: Final = 512
@@ -58,7 +59,6 @@ class Cell:
     """
 
     __slots__ = (
-        "_grace",
         "_left",
         "_looked",
         "_points",
@@ -85,13 +85,11 @@ class Cell:
         self._looked = self._since = 0.0
         self.budget = self._slice = FIRST
         self._left = BUDGET - FIRST
-        self._grace = BUDGET
 
     def refill(self) -> None:
         """A turn begins, of the task that runs now, and with it a new budget."""
         self.budget = self._slice = self._used = FIRST
         self._left = BUDGET - FIRST
-        self._grace = BUDGET
         task = self.step or current_task()
         self._task = id(task)  # nothing here keeps a task alive
         self._points = getattr(task, "_schedule_points", 0)
@@ -104,9 +102,9 @@ class Cell:
     def look(self) -> bool:
         """Cut the next slice; False when whoever runs now has to let others run.
 
-        That is, when it has run for `TURN` seconds, or the budget is used up and so is the
-        `GRACE` of those who come too late: who only wants to take a message and wait again
-        does not stand in line behind those who never wait.
+        That is, when it has run for `TURN` seconds, or the budget is used up and so is its
+        `GRACE`: who only wants to take a message and wait again, or to serve one request and
+        read the next, does not stand in line behind those who never wait.
         """
         now = self.clock()
         task = self.step or current_task()
@@ -130,10 +128,8 @@ class Cell:
         self._looked = now
         if left > 0:
             granted = min(self._slice, left)
-        elif fresh and self._grace > 0:
-            granted = GRACE
-            self._grace -= GRACE
-            left = GRACE
+        elif fresh:
+            granted = left = GRACE
         else:
             self._left = left
             return False

@@ -24,7 +24,15 @@ from dataclasses import dataclass, fields
 from sys import getsizeof
 from time import perf_counter
 from traceback import FrameSummary, StackSummary
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any, Final, overload
 
 from ._callback import CallbackProcess
@@ -215,6 +223,22 @@ def process_info(pid: Pid, item: str | Sequence[str] | None = None) -> Any:
     return {name: ITEMS[name](process) for name in item}
 
 
+_SHARED: Final = (
+    Pid,
+    Process,
+    type,
+    ModuleType,
+    FunctionType,
+    BuiltinFunctionType,
+    MethodType,
+    CodeType,
+)
+"""What hangs on a process and is not its own: other processes, and code."""
+
+_INCREDIBLE: Final = 1 << 40
+"""Bytes no object has: extension types exist whose `__sizeof__` answers with an address."""
+
+
 def _memory(process: Process, limit: int = 2000) -> int:
     """Bytes of the record and what hangs on it, looking at no more than `limit` objects."""
     total = getsizeof(process) + getsizeof(process.pid)
@@ -234,7 +258,7 @@ def _memory(process: Process, limit: int = 2000) -> int:
     kept: list[Any] = []  # an object made by looking must not leave its id to the next
     while todo and len(seen) < limit:
         item = todo.pop()
-        if id(item) in seen or issubclass(type(item), (Pid, type, Process)):
+        if id(item) in seen or issubclass(type(item), _SHARED):
             continue
         seen.add(id(item))
         kept.append(item)
@@ -245,9 +269,10 @@ def _memory(process: Process, limit: int = 2000) -> int:
 
 def _size(item: Any) -> int:
     try:
-        return getsizeof(item, 0)
+        size = getsizeof(item, 0)
     except Exception:  # a __sizeof__ of the user's own: the others still count
         return 0
+    return size if size < _INCREDIBLE else 0
 
 
 def _inside(item: Any) -> Iterable[Any]:

@@ -37,7 +37,7 @@ from ._errors import BadArg
 from ._names import Name, resolve
 from ._pid import Pid
 from ._process import info
-from ._signals import is_alive
+from ._signals import seems_alive
 from ._supervisor.behaviour import Supervisor
 from ._supervisor.children import Children
 from ._supervisor.process import SupervisorProcess, serve
@@ -136,7 +136,7 @@ class PartitionSupervisor:
                 number = abs(key) if isinstance(key, int) else hash(key)
                 copy = copies.find(number % count)
                 pid = None if copy is None else copy.pid
-                return pid if isinstance(pid, Pid) and is_alive(pid) else None
+                return pid if seems_alive(pid) else None
         raise BadArg(f"{term!r} picks no partition; it is (supervisor, key)")
 
     @staticmethod

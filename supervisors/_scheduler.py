@@ -17,7 +17,8 @@ more are let in at a time.
 
 Who waits in other ways, for a message or a socket, is not in this line: trio wakes it in
 the next turn, and it has a small allowance even when the budget is gone. What a turn can
-take is thus bounded by `BUDGET` twice over, and by what tasks do without the kernel.
+take is thus bounded by `BUDGET`, by `GRACE` for each task that trio wakes in it, and by what
+tasks do without the kernel.
 """
 
 from __future__ import annotations

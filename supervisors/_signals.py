@@ -6,7 +6,7 @@ callbacks and, where no process of one's own is needed, from any code in the tri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, get_args
 
 import trio
 
@@ -237,6 +237,13 @@ def is_alive(pid: Pid) -> bool:
     if isinstance(process, Remote):
         raise BadArg(f"is_alive(): {pid} lives on another node; monitor it instead")
     return process is not None and process.alive
+
+
+def seems_alive(pid: object) -> TypeGuard[Pid]:
+    """Whether it is a pid that can be sent to: as `is_alive`, and those of other nodes, whose end
+    their links and monitors tell.
+    """
+    return isinstance(pid, Pid) and (isinstance(pid._process, Remote) or is_alive(pid))
 
 
 def send_after(delay: float, dest: Dest, message: Any) -> TimerRef:

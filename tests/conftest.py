@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import schema_gate
+
+# Started in the background of a script, or with nohup, a program ignores these signals and so do those it
+# starts; here they are tried on them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Deadlines measure the machine, not the code: two cores shared with other work make them lie.
 settings.register_profile(

@@ -14,8 +14,9 @@ import trio
 
 from erlmcp_py import registry
 from erlmcp_py.config import Config, HttpConfig
+from erlmcp_py.parts import Parts
 from erlmcp_py.server import Server
-from erlmcp_py.tree import Node, Parts, child_specs
+from erlmcp_py.tree import Node, child_specs
 from supervisors import run
 
 URI = "bench:changing"
@@ -43,7 +44,8 @@ def spent() -> str:
 
 async def serve(connections: int) -> None:
     config = msgspec.structs.replace(
-        Config(), http=HttpConfig(port=0, connections=connections, idle_timeout=600.0)
+        Config(),
+        http=HttpConfig(port=0, connections=connections, streams=connections, idle_timeout=600.0),
     )
     core = child_specs(config, Parts({"changing": server}, None, lambda pid: None))[0]
     await Node.start_link((core,), name="node")

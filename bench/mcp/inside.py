@@ -20,8 +20,8 @@ from erlmcp_py.protocol import jsonrpc, meta
 from erlmcp_py.protocol.subscriptions import SubscriptionFilter
 from erlmcp_py.server.process import Dispatch, ServerProcess
 from erlmcp_py.server.scope import Scope
+from erlmcp_py.transports.conversation.listening import Listening
 from erlmcp_py.transports.http.mirrored import check_mirrored
-from erlmcp_py.transports.stdio.listening import Listening
 from supervisors import Pid, call, receive, run, spawn
 from supervisors import self as own_pid
 

@@ -1,7 +1,7 @@
 """Pipelined stdio load: start a server, keep `--window` requests in flight, count answers.
 
     python -m bench.mcp.stdio_load --era modern|legacy --window 64 --seconds S --warm-up W
-        -- COMMAND…
+        [--case add] -- COMMAND…
 
 Prints one JSON line. Answers may come in any order: they are matched by id.
 """
@@ -20,12 +20,13 @@ _ID = re.compile(rb'"id":\s*(\d+)')
 
 
 class Load:
-    def __init__(self, server: subprocess.Popen[bytes], era: str) -> None:
+    def __init__(self, server: subprocess.Popen[bytes], era: str, case: wire.Case) -> None:
         assert server.stdin is not None
         assert server.stdout is not None
         self.stdin: IO[bytes] = server.stdin
         self.stdout: IO[bytes] = server.stdout
-        self.body = wire.template(era) + b"\n"
+        self.case = case
+        self.body = wire.template(era, case) + b"\n"
         self.next_id = wire.FIRST_ID
         self.sent_at: dict[int, float] = {}
         self.latencies: list[float] = []
@@ -79,7 +80,7 @@ class Load:
         if sent is None:
             raise RuntimeError(f"an answer to nothing that was asked: {line[:300]!r}")
         self.latencies.append(now - sent)
-        if not wire.looks_right(line):
+        if not wire.looks_right(line, self.case.needle):
             self.errors += 1
             self.first_error = self.first_error or repr(line[:200])
 
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--warm-up", type=float, required=True)
+    parser.add_argument("--case", choices=wire.CASES, default="add")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
 
@@ -97,14 +99,14 @@ def main() -> None:
         options.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as server:
         try:
-            load = Load(server, options.era)
+            load = Load(server, options.era, wire.CASES[options.case])
             if options.era == "legacy":
                 load.ask(wire.initialize())
                 load.stdin.write(wire.initialized() + b"\n")
                 load.stdin.flush()
             load.next_id += 1
             first = load.ask((load.body % load.next_id).rstrip())
-            if not wire.is_right(first, load.next_id):
+            if not wire.is_right(first, load.next_id, load.case):
                 raise RuntimeError(f"tools/call was answered with {first[:500]!r}")
             load.run(options.warm_up, options.window)
             cpu = cpu_seconds(server.pid)

@@ -19,8 +19,9 @@ PLUGINS: Final = "erlmcp.commands"
 
 COMMANDS: Final = {
     "run": "erlmcp_py.cli.run:run",
-    "inspect": "erlmcp_py.cli.inspect:inspect",
-    "call": "erlmcp_py.cli.calling.command:call",
+    "inspect": "erlmcp_py.cli.client.looking:inspect",
+    "call": "erlmcp_py.cli.client.calling:call",
+    "client": "erlmcp_py.cli.client.group:client",
     "attach": "erlmcp_py.cli.attach:attach",
     "ping": "erlmcp_py.cli.oneshot:ping",
     "status": "erlmcp_py.cli.oneshot:status",
@@ -30,6 +31,12 @@ COMMANDS: Final = {
     "state": "erlmcp_py.cli.oneshot:state",
     "applications": "erlmcp_py.cli.oneshot:applications",
     "alarms": "erlmcp_py.cli.oneshot:alarms",
+    "refusals": "erlmcp_py.cli.oneshot:refusals",
+    "tls": "erlmcp_py.cli.oneshot:tls",
+    "breaker": "erlmcp_py.cli.breaker:breaker",
+    "reload": "erlmcp_py.cli.reload:reload",
+    "upstreams": "erlmcp_py.cli.upstreams:upstreams",
+    "drain": "erlmcp_py.cli.drain:drain",
     "stop": "erlmcp_py.cli.oneshot:stop",
 }
 """Name to MODULE:ATTR, in the order of `--help`."""

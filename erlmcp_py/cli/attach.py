@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.metadata import entry_points
 
 import click
@@ -44,7 +45,8 @@ def attach(name: str, as_json: bool) -> None:
 
 
 def _load_drawings() -> None:
-    """Import what other packages add to the command line: it says how their answers are drawn."""
+    """Import what says how answers are drawn: our own, and what other packages add to the command line."""
+    import_module("erlmcp_py.console.upstream_table")
     for entry in entry_points(group=PLUGINS):
         try:
             entry.load()

@@ -153,6 +153,23 @@ def alarms(name: str, as_json: bool) -> None:
 
 @click.command()
 @node_options
+def refusals(name: str, as_json: bool) -> None:
+    """List what was refused, how often, and when last."""
+    ask(name, "refusals", as_json=as_json)
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["show", "reload"]), default="show")
+@node_options
+def tls(name: str, as_json: bool, action: str) -> None:
+    """Show the certificates of the listeners, or have them read again (reload)."""
+    rows = ask(name, "tls" if action == "show" else "tls.reload", as_json=as_json)
+    if any(row["problem"] for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@node_options
 def stop(name: str, as_json: bool) -> None:
     """Stop a node in order, and wait until it is gone."""
     request(name, "stop", as_json=as_json)

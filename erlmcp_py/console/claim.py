@@ -34,10 +34,29 @@ class NameClaim:
     Usable as a context manager.
     """
 
-    def __init__(self, name: str, path: Path, lock: int) -> None:
+    def __init__(self, name: str, path: Path, lock: int, *, lent: bool = False) -> None:
+        """lent: the lock is a copy of another node's, whose name it is until `take`."""
         self.name = name
         self.path = path
         self._lock: int | None = lock
+        self._lent = lent
+
+    def lend(self) -> int:
+        """A copy of the lock: who has it holds the name, even when this process has ended."""
+        if self._lock is None:
+            raise RuntimeError(f"the claim on node name {self.name!r} was released")
+        return os.dup(self._lock)
+
+    def take(self) -> None:
+        """The name is this process's now; the node that has lent it does not use it any more."""
+        assert self._lock is not None
+        self._lent = False
+        _sign(self._lock)
+
+    def give_away(self) -> None:
+        """The name is another node's now: leave it its socket."""
+        self._lent = True
+        self.release()
 
     def listen(self, backlog: int = 64) -> socket.socket:
         """A listening, non-blocking socket (mode 0600) at `path`, in place of any before it."""
@@ -62,7 +81,8 @@ class NameClaim:
         """Remove the socket and give the name back; a second call does nothing."""
         if self._lock is None:
             return
-        self.path.unlink(missing_ok=True)
+        if not self._lent:
+            self.path.unlink(missing_ok=True)
         os.close(self._lock)
         self._lock = None
 
@@ -103,12 +123,16 @@ def claim(name: str, directory: Path) -> NameClaim:
                 f"somebody answers on {path} without holding its lock: "
                 "stop that process or choose another --name"
             )
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
+        _sign(lock)
     except BaseException:
         os.close(lock)
         raise
     return NameClaim(name, path, lock)
+
+
+def _sign(lock: int) -> None:
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
 
 
 def answers(path: Path) -> bool:

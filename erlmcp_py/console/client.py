@@ -6,6 +6,7 @@ to start trio, nor the kernel, to do it.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -95,8 +96,9 @@ class Client:
 
         patience: seconds to wait for each line. Raises `CommandFailed`, `NodeGone`.
         """
-        self._connection.settimeout(patience)
         given = {key: value for key, value in (args or {}).items() if value is not None}
+        _refuse_what_json_has_no_number_for(given)
+        self._connection.settimeout(patience)
         self._send(Request(command, given, self.session, _who()))
         while True:
             try:
@@ -178,6 +180,13 @@ def _missing(name: str, directory: Path) -> str:
     others = [other for other in place.names(directory) if other != name]
     there = f" (running there: {', '.join(others)})" if others else ""
     return f"no node named {name!r} is running; looked in {directory}{there}"
+
+
+def _refuse_what_json_has_no_number_for(args: dict[str, Any]) -> None:
+    """It would reach the node as null, and there mean the default."""
+    for name, value in args.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise CommandFailed("bad_argument", f"{name} must be a finite number, not {value}")
 
 
 def _who() -> str:

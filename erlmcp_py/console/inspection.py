@@ -22,6 +22,7 @@ from erlmcp_py.console.processes import ORDERS, listing
 from erlmcp_py.console.projection import Bounds, project
 from erlmcp_py.console.target import resolve
 from erlmcp_py.console.tree import TreeLimits, TreeNode, build
+from erlmcp_py.console.upstreams import upstream_of
 from supervisors import (
     CallExit,
     ChildInfo,
@@ -97,6 +98,7 @@ async def info(context: Context, args: dict[str, Any]) -> dict[str, Any]:
     found = process_info(pid)
     if found is None:
         raise gone(args["target"])
+    upstream = await upstream_of(found)
     return {
         "pid": str(pid),
         "name": found.registered_name,
@@ -120,6 +122,7 @@ async def info(context: Context, args: dict[str, Any]) -> dict[str, Any]:
         "links": several(found.links),
         "monitors": several(found.monitors),
         "monitored_by": several(found.monitored_by),
+        **({} if upstream is None else {"upstream": upstream}),
     }
 
 
@@ -149,7 +152,11 @@ async def names(context: Context, _: dict[str, Any]) -> dict[str, Any]:
     if root is not None:
         limits = TreeLimits(_MANY, 0.25)
         shown = await build(root, console.root, console.restarts, limits, await beside(root))
-        paths = [node.path.partition("/")[2] for node in shown.walk() if "/" in node.path]
+        paths = [
+            node.path.partition("/")[2]
+            for node in shown.walk()
+            if "/" in node.path and node.type != "program"
+        ]
     pids = [str(pid) for pid in current_runtime().processes()[:_MANY]]
     return {"names": sorted(registered())[:_MANY], "paths": paths[:_MANY], "pids": pids}
 

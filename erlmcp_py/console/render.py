@@ -79,6 +79,12 @@ def tree(root: Mapping[str, Any]) -> RenderableType:
     for prefix, node in _branches(root):
         name = _cut(prefix, "dim")
         name.append(clean(node["id"]), style="bold" if node["type"] == "supervisor" else "")
+        label = node.get("label") or ""
+        # It says more of what the place is named after: "http, 127.0.0.1:8080", "connection to …". Where
+        # a connection goes is said by the program below it, if there is one.
+        leads = label.startswith(f"{node['id']} to ") and not node.get("children")
+        if label.startswith(f"{node['id']}, ") or leads:
+            name.append(clean(label.removeprefix(node["id"])), style="dim")
         figures.add_row(
             name,
             _state(node["state"]),
@@ -196,6 +202,11 @@ def stopping(result: Mapping[str, Any]) -> RenderableType:
     return Text(clean(f"node {result['stopping']} is stopping"))
 
 
+def reloaded(result: Mapping[str, Any]) -> RenderableType:
+    """After reload."""
+    return Text(clean("\n".join(result["lines"])))
+
+
 def by_shape(value: Any) -> RenderableType:
     """Any JSON value: objects as lines, lists of objects as tables, the rest as text."""
     if isinstance(value, Mapping):
@@ -282,5 +293,6 @@ _DRAWINGS: dict[str, Drawing] = {
     "suspend": steered,
     "resume": steered,
     "stop": stopping,
+    "reload": reloaded,
     "trace": trace_end,
 }

@@ -15,6 +15,7 @@ the restart ledger (which has to see the very first start) and the callers' last
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -53,21 +54,25 @@ class Console:
         facts: Facts | None = None,
         connections: int = 64,
     ) -> None:
-        from erlmcp_py.console.builtin import BUILT_IN
-
         self.claim = held
         self.name = held.name
         self.root = root
         self.stop = stop
         self.facts = facts
         self.max_connections = connections
-        self.built_in: dict[str, Command] = {command.name: command for command in BUILT_IN}
         self.restarts = Restarts()
         self.looks = Looks()
         self.traces = Traces()
         self.peers: dict[Pid, Peer] = {}
         self.opened_at = trio.current_time()
         self._unsubscribe = current_runtime().subscribe(self.restarts.observe)
+
+    @cached_property
+    def built_in(self) -> dict[str, Command]:
+        """The console's own commands by name; imported when somebody comes to use one."""
+        from erlmcp_py.console.builtin import BUILT_IN
+
+        return {command.name: command for command in BUILT_IN}
 
     @classmethod
     def open(
@@ -78,13 +83,14 @@ class Console:
         root: str = "node",
         stop: Callable[[], object],
         facts: Facts | None = None,
+        held: NameClaim | None = None,
     ) -> Console:
         """Claim `name` in `directory` (None or "": the user's own) and listen for reports.
 
-        Raises `PlaceError`; its subclass `NodeRunning` when another node has the name.
+        held: the claim, where there is one already. Raises `PlaceError`; its subclass `NodeRunning` when another node has the name.
         """
         where = Path(directory) if directory else place.default_directory()
-        return cls(claim(name, where), root=root, stop=stop, facts=facts)
+        return cls(held or claim(name, where), root=root, stop=stop, facts=facts)
 
     def close(self) -> None:
         """Give the name back; the processes must have ended."""
@@ -128,7 +134,7 @@ class ConsoleSupervisor(Supervisor):
     def init(self, console: Console) -> tuple[SupFlags, list[ChildSpec]]:
         """The three children, the listener last."""
         return SupFlags("one_for_one", 3, 60), [
-            CommandTable.child_spec(frozenset(console.built_in), id=TABLE, name=TABLE),
+            CommandTable.child_spec(lambda: console.built_in, id=TABLE, name=TABLE),
             ChildSpec(
                 control.CONNECTIONS,
                 (control.start_connections, (console,)),

@@ -7,15 +7,21 @@ application's commands and announces them again whenever the table was restarted
 two may start, crash and come back in any order.
 
 The console's own commands are not in here: they must work when this process does not.
+
+Commands can be announced by where they are. They are imported when somebody asks what there is, so
+that a node nobody looks into does not carry what only an operator needs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import supervisors
 from erlmcp_py.console.command import Command
+from erlmcp_py.telemetry.log import log
 from supervisors import CallExit, ChildSpec, GenServer, Pid, Ref, call, monitor, send_after, whereis
 
 TABLE = "commands"
@@ -26,30 +32,50 @@ ANSWER_WITHIN = 1.0
 
 _RETRY = 0.1
 
-
-@dataclass(frozen=True, slots=True)
-class _Added:
-    owner: Pid
-    commands: tuple[Command, ...]
+Offer = Command | str
+"""A command, or ``MODULE:ATTRIBUTE`` of a tuple of some."""
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    reserved: frozenset[str]
-    added: dict[Ref, _Added]
+    """announced: what each owner offers, by the monitor on it."""
+
+    reserved: Callable[[], Collection[str]]
+    announced: dict[Ref, tuple[Pid, tuple[Offer, ...]]]
 
     def all(self) -> list[Command]:
-        return [command for added in self.added.values() for command in added.commands]
+        """Those whose names are not taken by the console or by who came earlier."""
+        found: dict[str, Command] = {}
+        reserved = self.reserved()
+        for _, offers in self.announced.values():
+            for command in _loaded(offers):
+                if command.name not in reserved:
+                    found.setdefault(command.name, command)
+        return list(found.values())
+
+
+def _loaded(offers: tuple[Offer, ...]) -> Iterator[Command]:
+    for offer in offers:
+        if isinstance(offer, Command):
+            yield offer
+            continue
+        module, _, attribute = offer.partition(":")
+        try:
+            commands: tuple[Command, ...] = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            log("error", f"the commands at {offer} cannot be imported: {error}")
+        else:
+            yield from commands
 
 
 class CommandTable(GenServer):
-    """Call ``"all"`` -> list of commands; an `Announcer` sends ``("announce", owner, commands)``.
+    """Call ``"all"`` -> list of commands; an `Announcer` sends ``("announce", owner, offers)``.
 
     A command whose name is taken, by the console or by another owner, is left out.
     """
 
-    def init(self, reserved: frozenset[str]) -> Any:
-        """Start empty; `reserved` are the names of the console's own commands."""
+    def init(self, reserved: Callable[[], Collection[str]]) -> Any:
+        """Start empty; `reserved` answers the names of the console's own commands."""
         return "ok", _State(reserved, {})
 
     def handle_call(self, request: Any, _from: Any, state: _State) -> Any:
@@ -58,39 +84,36 @@ class CommandTable(GenServer):
 
     def handle_info(self, message: Any, state: _State) -> Any:
         """Take what an announcer announces; drop what a dead one had announced."""
+        announced = state.announced
         match message:
-            case ("announce", Pid() as owner, tuple() as commands):
-                if all(added.owner is not owner for added in state.added.values()):
-                    taken = state.reserved | {command.name for command in state.all()}
-                    fresh = tuple(c for c in commands if c.name not in taken)
-                    added = state.added | {monitor(owner): _Added(owner, fresh)}
-                    return "noreply", replace(state, added=added)
+            case ("announce", Pid() as owner, tuple() as offers):
+                if all(known is not owner for known, _ in announced.values()):
+                    announced = announced | {monitor(owner): (owner, offers)}
             case ("DOWN", ref, "process", _, _):
-                added = {known: one for known, one in state.added.items() if known is not ref}
-                return "noreply", replace(state, added=added)
-        return "noreply", state
+                announced = {known: one for known, one in announced.items() if known is not ref}
+        return "noreply", replace(state, announced=announced)
 
 
 class Announcer(GenServer):
     """Owns the commands of an application; a child of that application's tree."""
 
-    def init(self, commands: tuple[Command, ...]) -> Any:
+    def init(self, commands: tuple[Offer, ...]) -> Any:
         """Announce at once, or as soon as there is a table."""
         return "ok", commands, ("continue", "announce")
 
-    def handle_continue(self, _: Any, commands: tuple[Command, ...]) -> Any:
+    def handle_continue(self, _: Any, commands: tuple[Offer, ...]) -> Any:
         """Announce for the first time."""
         self._announce(commands)
         return "noreply", commands
 
-    def handle_info(self, message: Any, commands: tuple[Command, ...]) -> Any:
+    def handle_info(self, message: Any, commands: tuple[Offer, ...]) -> Any:
         """The table is gone, or it is time to look for it again."""
         match message:
             case ("DOWN", _, "process", _, _) | "announce":
                 self._announce(commands)
         return "noreply", commands
 
-    def _announce(self, commands: tuple[Command, ...]) -> None:
+    def _announce(self, commands: tuple[Offer, ...]) -> None:
         me = supervisors.self()
         table = whereis(TABLE)
         if table is None:
@@ -100,10 +123,11 @@ class Announcer(GenServer):
         supervisors.send(table, ("announce", me, commands))
 
 
-def announcer(*commands: Command, id: str = "commands") -> ChildSpec:
+def announcer(*commands: Offer, id: str = "commands") -> ChildSpec:
     """The child that offers `commands` on the console as long as it runs.
 
-    A plug-in puts it into its own supervision tree; nothing else is needed.
+    A plug-in puts it into its own supervision tree; nothing else is needed. A text,
+    ``MODULE:ATTRIBUTE``, stands for a tuple of commands that is imported when it is needed.
     """
     return Announcer.child_spec(commands, id=id)
 

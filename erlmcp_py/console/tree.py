@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import msgspec
 import trio
 
+from erlmcp_py.client.shown import shown_command
 from erlmcp_py.console.restarts import Restarts
 from erlmcp_py.console.target import names_of
+from erlmcp_py.ports import Port, Usage, programs, usage
 from supervisors import CallExit, ChildInfo, Pid, process_info, which_children
 
 
@@ -25,9 +27,11 @@ class TreeNode(msgspec.Struct, frozen=True):
     id: the child id, or for a child without one its name, its label or its pid.
     path: what names the place as a TARGET: ids from the root down, joined by "/", with the
     pid where an id would be ambiguous. pid: None when nobody lives there.
-    type: "supervisor" or "worker". state: "running", "suspended", "exiting", "restarting",
+    type: "supervisor", "worker", or "program": what a process owns of the operating system's, by whose pid
+    it goes, with the memory of all its processes. state: "running", "suspended", "exiting", "restarting",
     "undefined" (not started), or "unresponsive" (a supervisor that does not list its
-    children). restarts: how often the place was started again. mailbox: messages waiting.
+    children). label: what the process says of itself, None if it says nothing. restarts: how often
+    the place was started again. mailbox: messages waiting.
     memory: bytes, an estimate. uptime: seconds. omitted: children left out by the limit.
     """
 
@@ -43,6 +47,7 @@ class TreeNode(msgspec.Struct, frozen=True):
     uptime: float | None
     children: tuple[TreeNode, ...] = ()
     omitted: int = 0
+    label: str | None = None
 
     def walk(self) -> Iterator[TreeNode]:
         """This node and all below it, parents first."""
@@ -71,6 +76,7 @@ async def build(
     beside: supervisors that are shown behind its children, though they are not.
     """
     builder = _Builder(restarts, limits or TreeLimits())
+    await builder.weigh()
     child = ChildInfo(name, root, "supervisor", ())
     tree = await builder.place(child, name, name, restarts.of(root))
     if not beside:
@@ -79,10 +85,33 @@ async def build(
     return msgspec.structs.replace(tree, children=(*tree.children, *more))
 
 
+def _program(port: Port, path: str, used: Usage | None) -> TreeNode:
+    return TreeNode(
+        id=shown_command(port.command.argv),
+        path=f"{path}/{port.pid}",
+        pid=str(port.pid),
+        name=None,
+        type="program",
+        state="running" if port.exit is None else "exiting",
+        restarts=0,
+        mailbox=None,
+        memory=None if used is None else used.memory,
+        uptime=max(0.0, trio.current_time() - port.opened_at),
+    )
+
+
 class _Builder:
     def __init__(self, restarts: Restarts, limits: TreeLimits) -> None:
         self.restarts = restarts
         self.limits = limits
+        self.owned = programs()
+        self.used: dict[int, Usage] = {}
+
+    async def weigh(self) -> None:
+        """Look what programs use; one look at /proc for all, in a thread, for it may take a while."""
+        pids = [port.pid for ports in self.owned.values() for port in ports]
+        if pids:
+            self.used = await trio.to_thread.run_sync(usage, pids)
 
     async def place(self, child: ChildInfo, id: str, path: str, restarts: int) -> TreeNode:
         info = process_info(child.pid) if isinstance(child.pid, Pid) else None
@@ -90,7 +119,7 @@ class _Builder:
             state = "restarting" if child.pid == "restarting" else "undefined"
             return TreeNode(id, path, None, None, child.type, state, restarts, None, None, None)
         state = info.status if info.status in ("suspended", "exiting") else "running"
-        children: tuple[TreeNode, ...] = ()
+        children = self.programs(info.pid, path)
         omitted = 0
         if child.type == "supervisor":
             listed = await self.listed(info.pid)
@@ -112,7 +141,13 @@ class _Builder:
             uptime=info.uptime,
             children=children,
             omitted=omitted,
+            label=None if info.label is None else str(info.label),
         )
+
+    def programs(self, owner: Pid, path: str) -> tuple[TreeNode, ...]:
+        """The programs of a process."""
+        ports = self.owned.get(owner, ())
+        return tuple(_program(port, path, self.used.get(port.pid)) for port in ports)
 
     async def listed(self, supervisor: Pid) -> list[ChildInfo] | None:
         """Its children, oldest first; None when it does not answer or has just ended."""

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from erlmcp_py.config import Config, OsMonConfig, WatchdogConfig
@@ -23,6 +24,7 @@ from erlmcp_py.ops.checks import node_components
 from erlmcp_py.ops.health import NAME as HEALTH
 from erlmcp_py.ops.health import HealthMonitor
 from erlmcp_py.ops.memory import read_memory
+from erlmcp_py.telemetry.entry import Level
 from erlmcp_py.telemetry.log import NAME as LOG
 from erlmcp_py.telemetry.log import LogWriter, stderr
 from supervisors import ChildSpec, Pid, Supervisor, SupFlags, Watchdog, alarm_handler
@@ -37,11 +39,11 @@ from supervisors.os_mon import (
 )
 
 
-def observers(config: Config) -> tuple[ChildSpec, ...]:
-    """The child specs of `observe`."""
+def observers(config: Config, level: Callable[[], Level]) -> tuple[ChildSpec, ...]:
+    """The child specs of `observe`. level: says what is logged when the log is started."""
     health, watch = config.health, config.watchdog
     return (
-        LogWriter.child_spec(config.log.level, stderr, config.mailboxes.log, id=LOG, name=LOG),
+        LogWriter.child_spec(level, stderr, config.mailboxes.log, id=LOG, name=LOG),
         HealthMonitor.child_spec(health, node_components(health), id=HEALTH, name=HEALTH),
         ChildSpec("watchdog", (start_watchdog, (watch,))),
         OsMon.child_spec(config.os_mon, id="os_mon", name="os_mon"),

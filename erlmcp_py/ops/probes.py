@@ -8,11 +8,12 @@ degraded; `/health` shows why.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from erlmcp_py import __version__
+from erlmcp_py.guards import drain
 from erlmcp_py.ops.health import report
 from supervisors import CallExit, current_runtime
 
@@ -33,6 +34,8 @@ async def live(_request: object) -> Answer:
 async def ready(_request: object) -> Answer:
     """200 or 503, and which components stand in the way."""
     found = await _report()
+    if "draining" in found:
+        return _json(503, {"ready": False, "status": DRAINING, "waiting_for": {}})
     waiting = {c["id"]: c["status"] for c in found["components"] if c["status"] not in _GOOD}
     return _json(200 if found["ready"] else 503, {"ready": found["ready"], "waiting_for": waiting})
 
@@ -47,15 +50,22 @@ async def health(_request: object) -> Answer:
 ROUTES: Mapping[str, Probe] = {"/ping": ping, "/live": live, "/ready": ready, "/health": health}
 
 _GOOD = ("healthy", "degraded")
+DRAINING: Final = "draining"
 
 
 async def _report() -> dict[str, Any]:
-    """The monitor's report; while the monitor itself is down, a report that says just that."""
+    """The monitor's report; while the monitor itself is down, a report that says just that; while the node
+    drains, how far it is.
+    """
+    going = await drain.status()
     try:
         found: dict[str, Any] = msgspec.to_builtins(await report())
     except CallExit as failure:
         monitor = {"id": "health", "status": "unknown", "last_error": str(failure)}
-        return {"status": "unknown", "ready": False, "components": [monitor]}
+        found = {"status": "unknown", "ready": False, "components": [monitor]}
+    if going is not None:
+        left = {"requests": going.requests, "connections": going.connections}
+        found |= {"status": DRAINING, "ready": False, "draining": left}
     return found
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, URL_ELICITATION_REQUIRED, McpError
+from erlmcp_py.protocol.errors import URL_ELICITATION_REQUIRED, McpError, refused
+from erlmcp_py.protocol.refusals import INVALID_PARAMS, TYPE_MISMATCH
 from erlmcp_py.protocol.tasks import TaskMetadata
 from erlmcp_py.protocol.wire import ClientResult, Json, NotificationParams, RequestParams, Wire
 
@@ -206,9 +207,7 @@ def form_fields(schema: Json) -> dict[str, PrimitiveSchemaDefinition]:
     """
     properties = schema.get("properties")
     if schema.get("type") != "object" or not isinstance(properties, dict):
-        raise McpError(
-            INVALID_PARAMS, 'requestedSchema must have "type": "object" and "properties"'
-        )
+        raise refused(INVALID_PARAMS, 'requestedSchema must have "type": "object" and "properties"')
     return {name: field_schema(name, field) for name, field in properties.items()}
 
 
@@ -216,17 +215,17 @@ def field_schema(name: str, field: Any) -> PrimitiveSchemaDefinition:
     """One field of a form; raises McpError -32602."""
     where = f"requestedSchema.properties[{name!r}]"
     if not isinstance(field, dict):
-        raise McpError(INVALID_PARAMS, f"{where} must be an object")
+        raise refused(TYPE_MISMATCH, f"{where} must be an object")
     kind = _kind_of(field)
     if kind is None:
-        raise McpError(
+        raise refused(
             INVALID_PARAMS,
             f"{where} must be a string, number, integer, boolean or a choice of strings",
         )
     try:
         converted: PrimitiveSchemaDefinition = msgspec.convert(field, kind)
     except msgspec.ValidationError as problem:
-        raise McpError(INVALID_PARAMS, f"{where}: {problem}") from None
+        raise refused(INVALID_PARAMS, f"{where}: {problem}") from None
     return converted
 
 

@@ -3,6 +3,8 @@
 A failing *tool* is not an error here: it is a result with `isError` (see `protocol.tools`). What is
 here ends a request as a JSON-RPC error object. Codes from -32020 to -32099 belong to the MCP
 specification, and none may be invented in that range.
+
+What this node itself refuses is made by `refused` from an entry of the catalogue (`protocol.refusals`).
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from erlmcp_py.protocol import refusals
+from erlmcp_py.protocol.refusals import Refusal, refusal_of
 from erlmcp_py.protocol.versions import SUPPORTED, Era
 
 PARSE_ERROR: Final = -32700
@@ -57,8 +61,14 @@ class McpError(Exception):
 class DecodeError(McpError):
     """Bytes that are no message. `id` is the request's id where it could be read, else None."""
 
-    def __init__(self, code: int, message: str, id: str | int | None = None) -> None:
-        super().__init__(code, message)
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        id: str | int | None = None,
+        entry: Refusal = refusals.PROTOCOL_ERROR,
+    ) -> None:
+        super().__init__(code, message, _data(entry, None))
         self.id = id
 
 
@@ -68,24 +78,45 @@ class EncodeError(McpError):
     """
 
     def __init__(self, message: str, id: str | int | None = None) -> None:
-        super().__init__(INTERNAL_ERROR, message)
+        super().__init__(INTERNAL_ERROR, message, _data(refusals.INTERNAL_ERROR, None))
         self.id = id
+
+
+def refused(
+    entry: Refusal,
+    message: str | None = None,
+    *,
+    code: int | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> McpError:
+    """The error of an entry of the catalogue.
+
+    message, code: instead of the entry's own. data: what MCP wants in it besides `refusal` and `hint`.
+    """
+    text = entry.message if message is None else message
+    return McpError(entry.error if code is None else code, text, _data(entry, data))
+
+
+def _data(entry: Refusal, further: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {**(further or {}), "refusal": entry.code, "hint": entry.hint}
 
 
 def method_not_found(method: str) -> McpError:
     """-32601: the method is unknown, belongs to the other era, or was not advertised."""
-    return McpError(METHOD_NOT_FOUND, f"Method not found: {method}")
+    return refused(refusals.PROTOCOL_ERROR, f"Method not found: {method}", code=METHOD_NOT_FOUND)
 
 
 def resource_not_found(uri: str, era: Era) -> McpError:
     """-32002 with `data.uri` in the legacy era, -32602 with it in the modern one."""
     code = RESOURCE_NOT_FOUND if era == "legacy" else INVALID_PARAMS
-    return McpError(code, f"Resource not found: {uri}", {"uri": uri})
+    return refused(
+        refusals.RESOURCE_NOT_FOUND, f"Resource not found: {uri}", code=code, data={"uri": uri}
+    )
 
 
 def header_mismatch(detail: str) -> McpError:
     """-32020: a request header is missing, malformed, or says something else than the body."""
-    return McpError(HEADER_MISMATCH, f"Header mismatch: {detail}")
+    return refused(refusals.INVALID_HEADER, f"Header mismatch: {detail}", code=HEADER_MISMATCH)
 
 
 def missing_capability(required: Mapping[str, Any]) -> McpError:
@@ -95,13 +126,16 @@ def missing_capability(required: Mapping[str, Any]) -> McpError:
     """
     names = ", ".join(required)
     message = f"This request needs client capabilities that it does not declare: {names}"
-    return McpError(MISSING_CAPABILITY, message, {"requiredCapabilities": dict(required)})
+    data = {"requiredCapabilities": dict(required)}
+    return refused(refusals.MISSING_FIELD, message, code=MISSING_CAPABILITY, data=data)
 
 
 def unsupported_version(requested: str, supported: Sequence[str] = SUPPORTED) -> McpError:
     """-32022 with the versions a client may choose from, newest first."""
     data = {"supported": list(supported), "requested": requested}
-    return McpError(UNSUPPORTED_VERSION, f"Unsupported protocol version: {requested}", data)
+    return refused(
+        refusals.UNSUPPORTED_VERSION, f"Unsupported protocol version: {requested}", data=data
+    )
 
 
 def http_status(code: int, era: Era) -> int:
@@ -113,6 +147,23 @@ def http_status(code: int, era: Era) -> int:
     """
     table = _MODERN_STATUS if era == "modern" else _LEGACY_STATUS
     return table.get(code, 200)
+
+
+def status_of(code: int, data: Any, era: Era) -> int:
+    """The HTTP status of an error response with that code and `data`: as `http_status`, but where the
+    catalogue says 429 or 503, the modern era says so too.
+    """
+    if era == "modern":
+        entry = refusal_of(data)
+        if entry is not None and entry.status in (429, 503) and code == INTERNAL_ERROR:
+            return entry.status
+    return http_status(code, era)
+
+
+def params_entry(problem: Exception) -> Refusal:
+    """The entry for parameters of which msgspec says this: something is missing, or of a wrong type."""
+    missing = "missing required field" in str(problem)
+    return refusals.MISSING_FIELD if missing else refusals.TYPE_MISMATCH
 
 
 def mismatch(problem: Exception, root: str) -> str:

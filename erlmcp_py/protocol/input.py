@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from erlmcp_py.protocol.elicitation import ELICIT, ElicitParams, ElicitResult
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, mismatch
+from erlmcp_py.protocol.errors import mismatch, params_entry, refused
 from erlmcp_py.protocol.roots import LIST_ROOTS, ListRootsResult
 from erlmcp_py.protocol.sampling import CREATE_MESSAGE, CreateMessageParams, CreateMessageResult
 from erlmcp_py.protocol.wire import RequestParams, Result, Wire
@@ -96,5 +96,5 @@ def read_input(response: msgspec.Raw, method: str) -> InputResponse:
         decoded: InputResponse = _decoders[method].decode(response)
     except (ValueError, RecursionError) as problem:
         text = f"This is no answer to {method}: {mismatch(problem, 'answer')}"
-        raise McpError(INVALID_PARAMS, text) from None
+        raise refused(params_entry(problem), text) from None
     return decoded

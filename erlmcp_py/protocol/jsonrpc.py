@@ -19,14 +19,16 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from erlmcp_py.protocol.errors import (
-    INVALID_PARAMS,
     INVALID_REQUEST,
     PARSE_ERROR,
     DecodeError,
     EncodeError,
     McpError,
     mismatch,
+    params_entry,
+    refused,
 )
+from erlmcp_py.protocol.refusals import PROTOCOL_ERROR, TOO_LARGE, UNSUPPORTED_ENCODING
 
 T = TypeVar("T")
 
@@ -147,7 +149,7 @@ def decode(data: bytes | str) -> Message:
             text = '"params" must be an object (MCP has no positional parameters)'
             raise _invalid(text, id if known else None)
         elif line.count(b"{") + line.count(b"[") > MAX_DEPTH and _is_deep(line):
-            raise DecodeError(PARSE_ERROR, _TOO_DEEP, id if known else None)
+            raise DecodeError(PARSE_ERROR, _TOO_DEEP, id if known else None, TOO_LARGE)
         if known:
             return Request(id, method, params)
         if id is UNSET:
@@ -229,7 +231,7 @@ def params_as(message: Request | Notification, type: type[T]) -> T:
         return decoder.decode(_EMPTY if message.params is None else message.params)  # type: ignore[no-any-return]
     except msgspec.ValidationError as problem:
         text = f"{message.method}: {mismatch(problem, 'params')}"
-        raise McpError(INVALID_PARAMS, text) from None
+        raise refused(params_entry(problem), text) from None
     except (ValueError, RecursionError) as problem:
         raise _malformed(problem, getattr(message, "id", None)) from None
 
@@ -259,8 +261,9 @@ def _not_an_object(data: bytes) -> DecodeError:
 
 def _malformed(problem: Exception, id: RequestId | None = None) -> DecodeError:
     if isinstance(problem, RecursionError):
-        return DecodeError(PARSE_ERROR, _TOO_DEEP, id)
-    return DecodeError(PARSE_ERROR, f"Parse error: {problem}", id)
+        return DecodeError(PARSE_ERROR, _TOO_DEEP, id, TOO_LARGE)
+    entry = UNSUPPORTED_ENCODING if isinstance(problem, UnicodeDecodeError) else PROTOCOL_ERROR
+    return DecodeError(PARSE_ERROR, f"Parse error: {problem}", id, entry)
 
 
 def _invalid(text: str, id: RequestId | None) -> DecodeError:

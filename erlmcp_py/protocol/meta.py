@@ -14,7 +14,8 @@ from typing import Any, Final, NoReturn, get_args
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, mismatch, unsupported_version
+from erlmcp_py.protocol import refusals
+from erlmcp_py.protocol.errors import McpError, mismatch, params_entry, refused, unsupported_version
 from erlmcp_py.protocol.headers import NAMED_BY
 from erlmcp_py.protocol.jsonrpc import Notification, Request, RequestId, params_as
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
@@ -260,17 +261,20 @@ def _refuse(request: Request, problem: Exception | None) -> NoReturn:
     version = meta.get(PROTOCOL_VERSION)
     if not isinstance(version, str):
         what = "must be a string" if PROTOCOL_VERSION in meta else "is missing"
-        raise _bad(f'{where}["{PROTOCOL_VERSION}"] {what}')
+        entry = refusals.TYPE_MISMATCH if PROTOCOL_VERSION in meta else refusals.MISSING_FIELD
+        raise refused(entry, f'{where}["{PROTOCOL_VERSION}"] {what}')
     if version not in MODERN:
         raise unsupported_version(version)
     if CLIENT_CAPABILITIES not in meta:
-        raise _bad(f'{where}["{CLIENT_CAPABILITIES}"] is missing; {{}} declares none')
+        text = f'{where}["{CLIENT_CAPABILITIES}"] is missing; {{}} declares none'
+        raise refused(refusals.MISSING_FIELD, text)
     level = meta.get(LOG_LEVEL)
     if LOG_LEVEL in meta and level not in get_args(LogLevel):
         levels = ", ".join(get_args(LogLevel))
         raise _bad(f'{where}["{LOG_LEVEL}"] must be one of {levels}')
-    raise _bad(f"{request.method}: {mismatch(problem or ValueError(), 'params')}")
+    problem = problem or ValueError()
+    raise refused(params_entry(problem), f"{request.method}: {mismatch(problem, 'params')}")
 
 
 def _bad(text: str) -> McpError:
-    return McpError(INVALID_PARAMS, text)
+    return refused(refusals.INVALID_PARAMS, text)

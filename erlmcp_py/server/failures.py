@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError, resource_not_found
+from erlmcp_py.protocol.errors import McpError, refused, resource_not_found
+from erlmcp_py.protocol.refusals import INTERNAL_ERROR, TIMEOUT, TOO_MANY_AT_ONCE, Refusal
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call
@@ -32,17 +33,18 @@ def answer_to(error: Exception, call: Call, era: Era) -> Result | McpError:
         return error
     if isinstance(error, ResourceNotFound) and call.uri is not None:
         return resource_not_found(call.uri, era)
-    return _failed(call, _line(error))
+    return _failed(call, _line(error), INTERNAL_ERROR)
 
 
 def crashed(call: Call, reason: Any) -> Result | McpError:
     """The answer to a call that crashed; `reason` is an exception or a process's exit reason."""
-    return _failed(call, f"{_subject(call)} crashed: {describe_reason(reason)}")
+    return _failed(call, f"{_subject(call)} crashed: {describe_reason(reason)}", INTERNAL_ERROR)
 
 
 def timed_out(call: Call) -> Result | McpError:
     """The answer to a call that took longer than its handler may."""
-    return _failed(call, f"{_subject(call)} timed out after {call.handler.timeout:g} s")
+    text = f"{_subject(call)} timed out after {call.handler.timeout:g} s"
+    return _failed(call, text, TIMEOUT)
 
 
 def busy(call: Call) -> Result | McpError:
@@ -52,6 +54,7 @@ def busy(call: Call) -> Result | McpError:
         call,
         f"{_subject(call)} is busy: {handler.max_concurrency} calls run and {handler.max_waiting} "
         "wait; try again later",
+        TOO_MANY_AT_ONCE,
     )
 
 
@@ -68,8 +71,12 @@ def describe_reason(reason: Any) -> str:
     return _shorten(format_reason(reason))
 
 
-def _failed(call: Call, text: str) -> Result | McpError:
-    return tool_failure(text) if call.kind == "tool" else McpError(INTERNAL_ERROR, text)
+def _failed(call: Call, text: str, entry: Refusal) -> Result | McpError:
+    return (
+        tool_failure(text)
+        if call.kind == "tool"
+        else refused(entry, text, code=INTERNAL_ERROR.error)
+    )
 
 
 def _subject(call: Call) -> str:

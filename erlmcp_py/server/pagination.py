@@ -16,7 +16,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.protocol.errors import McpError, refused
+from erlmcp_py.protocol.refusals import INVALID_PARAMS
 from erlmcp_py.server.interaction.seal import StateSealer, bind
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Cursors:
         try:
             return _decode(self._sealer.open(cursor, self._binding, 0.0))
         except McpError:
-            raise McpError(
+            raise refused(
                 INVALID_PARAMS, f"Unknown cursor for {self._what}; begin again without a cursor"
             ) from None
 

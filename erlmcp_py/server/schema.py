@@ -3,7 +3,7 @@
 Two engines share the work. msgspec turns hints into JSON Schema 2020-12 and arguments into the
 hinted Python types; jsonschema-rs decides whether arguments are valid, because it speaks the whole
 of JSON Schema, also what a user adds by hand, and can say everything that is wrong at once. Each
-schema is compiled once, at definition.
+schema is compiled once: at its first use if it can be seen to be valid (`plain`), else at definition.
 """
 
 from __future__ import annotations

@@ -1,18 +1,13 @@
-"""Values checked against a JSON Schema 2020-12, and what is wrong with them in words.
-
-No schema may reach the network (MCP 2026-07-28: implementations MUST NOT dereference network
-`$ref`s): the retriever refuses every address, so such a schema fails when it is compiled.
-"""
+"""Values checked against a JSON Schema 2020-12, and what is wrong with them in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import jsonschema_rs
-
 from erlmcp_py.server.bounds import fanout_of, is_describable
+from erlmcp_py.server.plain import is_plain
 
 REPORTED_ERRORS = 5
 """Errors that are put into words; the others are counted."""
@@ -24,15 +19,27 @@ _LONGEST_TYPO = 64
 
 
 class Validator:
-    """A compiled schema."""
+    """A schema that is known to be valid, compiled when it is needed for the first time."""
 
-    __slots__ = ("_compiled", "_fanout", "is_valid")
+    __slots__ = ("_compiled", "_fanout", "_schema", "is_valid")
 
-    def __init__(self, compiled: Any, fanout: int) -> None:
-        self._compiled = compiled
+    def __init__(self, schema: Mapping[str, Any], fanout: int) -> None:
+        self._schema = schema
         self._fanout = fanout
-        self.is_valid = compiled.is_valid
+        self._compiled: Any = None
+        self.is_valid: Callable[[Any], bool] = self._is_valid_at_last
         """Whether a value of JSON matches. Raises ValueError for what is none."""
+
+    def compile(self) -> None:
+        """Compile it now. ValueError says why it is not valid."""
+        from erlmcp_py.server import engine
+
+        self._compiled = engine.compiled(self._schema)
+        self.is_valid = self._compiled.is_valid
+
+    def _is_valid_at_last(self, instance: Any) -> bool:
+        self.compile()
+        return self.is_valid(instance)
 
     def first_error(self, instance: Any, known: Iterable[str] = ()) -> str | None:
         """One line about the first thing that is wrong: path and expectation; None if all is well.
@@ -44,11 +51,21 @@ class Validator:
                 return None
         except ValueError as error:
             return shorten(str(error))
-        return _first(self._compiled, instance, known) if self._tells(instance) else TOO_DEEP
+        if not self._tells(instance):
+            return TOO_DEEP
+        from erlmcp_py.server import engine
+
+        return engine.first_error(self._compiled, instance, known)
 
     def all_errors(self, instance: Any, known: Iterable[str] = ()) -> str:
         """`first_error` for every error, by path, the first few in words and the rest counted."""
-        return _all(self._compiled, instance, known) if self._tells(instance) else TOO_DEEP
+        if not self._tells(instance):
+            return TOO_DEEP
+        from erlmcp_py.server import engine
+
+        if self._compiled is None:
+            self.compile()
+        return engine.all_errors(self._compiled, instance, known)
 
     def _tells(self, instance: Any) -> bool:
         return is_describable(self._fanout, instance)
@@ -57,53 +74,12 @@ class Validator:
 def compile_schema(schema: Mapping[str, Any], where: str) -> Validator:
     """A validator; ValueError names `where` if the schema is no valid 2020-12, or over a limit."""
     try:
-        compiled = jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse_reference)
-        return Validator(compiled, fanout_of(schema))
-    except (ValueError, jsonschema_rs.ReferencingError) as error:
-        reason = getattr(error, "message", None) or str(error).partition("\n")[0]
-        raise ValueError(f"{where}: not a valid JSON Schema 2020-12: {reason}") from error
-
-
-def _first(compiled: Any, instance: Any, known: Iterable[str]) -> str | None:
-    try:
-        compiled.validate(instance)
-    except jsonschema_rs.ValidationError as error:
-        return _describe(error, known)
+        validator = Validator(schema, fanout_of(schema))
+        if not is_plain(schema):
+            validator.compile()
     except ValueError as error:
-        return shorten(str(error))
-    return None
-
-
-def _all(compiled: Any, instance: Any, known: Iterable[str]) -> str:
-    errors = sorted(
-        (_sortable(error.instance_path), _describe(error, known))
-        for error in compiled.iter_errors(instance)
-    )
-    texts = [text for _, text in errors[:REPORTED_ERRORS]]
-    if len(errors) > len(texts):
-        texts.append(f"and {len(errors) - len(texts)} more")
-    return "; ".join(texts)
-
-
-def _sortable(path: list[str | int]) -> list[tuple[int, str]]:
-    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
-
-
-def _describe(error: Any, known: Iterable[str]) -> str:
-    path = _path(error.instance_path)
-    prefix = f"{path}: " if path else ""
-    kind = error.kind
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        return shorten(f"{prefix}missing required {_noun(path)} {kind.property!r}")
-    if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
-        near = () if path else known
-        names = [with_suggestion(name, near) for name in kind.unexpected[:REPORTED_ERRORS]]
-        return shorten(f"{prefix}unknown {_noun(path)} {', '.join(names)}")
-    return shorten(f"{prefix}{error.message}")
-
-
-def _noun(path: str) -> str:
-    return "property" if path else "argument"
+        raise ValueError(f"{where}: not a valid JSON Schema 2020-12: {error}") from error
+    return validator
 
 
 def with_suggestion(name: str, known: Iterable[str]) -> str:
@@ -112,19 +88,8 @@ def with_suggestion(name: str, known: Iterable[str]) -> str:
     return f"{name!r} (did you mean {near[0]!r}?)" if near else repr(name)
 
 
-def _path(parts: list[str | int]) -> str:
-    path = ""
-    for part in parts:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
-
-
 def shorten(text: str) -> str:
     """One line of limited length; the middle goes, as the value is in front of what was expected."""
     flat = " ".join(text.split())
     half = _MESSAGE_LIMIT // 2
     return flat if len(flat) <= _MESSAGE_LIMIT else f"{flat[: half - 1]}…{flat[-half:]}"
-
-
-def _refuse_reference(uri: str) -> Any:
-    raise ValueError(f"references are resolved within the schema only, not from {uri}")

@@ -10,15 +10,19 @@ from erlmcp_py.sessions.directory import (
     SessionUnavailable,
     create,
     delete,
+    delete_of,
     find,
     statistics,
+    view,
 )
+from erlmcp_py.sessions.ids import SessionIds
 from erlmcp_py.sessions.manager import SessionLimits, SessionsStatistics
 from erlmcp_py.sessions.record import SessionRecord, SessionView
 from erlmcp_py.sessions.store import SessionStore
 from erlmcp_py.sessions.supervisor import SessionsSupervisor
 
 __all__ = [
+    "SessionIds",
     "SessionLimit",
     "SessionLimits",
     "SessionRecord",
@@ -29,6 +33,8 @@ __all__ = [
     "SessionsSupervisor",
     "create",
     "delete",
+    "delete_of",
     "find",
     "statistics",
+    "view",
 ]

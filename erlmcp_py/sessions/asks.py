@@ -41,14 +41,14 @@ class Ask(msgspec.Struct, frozen=True):
 
     The reply is ``("result", Raw)``, ``("error", ErrorObject)`` or ``("failed", text)``.
     asker: the process that wants to know. ticket: anything that is equal to nothing else, by which
-    it may withdraw the request.
+    it may withdraw the request. send: None if it belongs to no call: on any stream that there is.
     """
 
     asker: Pid
     ticket: Any
     method: str
     params: Raw | None
-    send: Send
+    send: Send | None
 
 
 class Withdraw(msgspec.Struct, frozen=True):
@@ -65,6 +65,10 @@ class _Waiting(msgspec.Struct, frozen=True):
     send: Send
 
 
+def _nowhere(_message: Message) -> bool:
+    return False
+
+
 class Asks:
     """The table. `from_` stands for where a reply goes."""
 
@@ -77,15 +81,19 @@ class Asks:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def ask(self, ask: Ask, from_: Any) -> tuple[str, Any] | None:
-        """Send the request. None if a response is now due; otherwise the reply at once."""
+    def ask(self, ask: Ask, from_: Any, send: Send = _nowhere) -> tuple[str, Any] | None:
+        """Send the request. send: for one that belongs to no call. None if a response is now due;
+        otherwise the reply at once.
+        """
+        if ask.send is not None:
+            send = ask.send
         if len(self._waiting) >= LIMIT:
             return ("failed", f"{LIMIT} requests wait at this client already")
         self._serial += 1
         id = f"ask-{self._serial}"
-        if not ask.send(Request(id, ask.method, ask.params)):
+        if not send(Request(id, ask.method, ask.params)):
             return ("failed", "the client does not listen any more")
-        self._waiting[id] = _Waiting(ask.ticket, ask.asker, from_, ask.send)
+        self._waiting[id] = _Waiting(ask.ticket, ask.asker, from_, send)
         return None
 
     def answered(self, message: Response | ErrorResponse) -> tuple[Any, tuple[str, Any]] | None:

@@ -6,13 +6,14 @@ waited for here, not in the manager that everybody needs.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import trio
 
 from erlmcp_py.protocol.lifecycle import InitializeParams
-from erlmcp_py.sessions.manager import NAME, SessionsStatistics
-from erlmcp_py.sessions.record import SessionRecord
+from erlmcp_py.sessions.manager import NAME, SessionsStatistics, at_hand
+from erlmcp_py.sessions.record import SessionRecord, SessionView
 from erlmcp_py.sessions.supervisor import POOL
 from supervisors import CallExit, Pid, StartError, SupervisorError, call, start_child
 
@@ -61,9 +62,32 @@ async def find(id: str) -> Pid | None:
     return await _start(found[1])
 
 
+async def view(id: str) -> tuple[Pid, SessionView] | None:
+    """As `find`, and what the session is."""
+    for _ in range(_ATTEMPTS):
+        found = at_hand(id)
+        if found is not None:
+            return found
+        pid = await find(id)
+        if pid is None:
+            return None
+        with suppress(CallExit):  # it died since it was found: look again
+            await call(pid, ("view",))  # once it answers, it has shown itself
+    raise SessionUnavailable(f"session {id} ends as soon as it is there")
+
+
 async def delete(id: str) -> bool:
     """End a session and the calls it has in flight; False if there is none."""
     return bool(await _ask(("delete", id)))
+
+
+async def delete_of(server: str | None) -> int:
+    """End the sessions that were opened on this server, which is served no more; how many. None: on the
+    default one.
+    """
+    count = await _ask(("delete_of", server))
+    assert isinstance(count, int)
+    return count
 
 
 async def statistics() -> SessionsStatistics:

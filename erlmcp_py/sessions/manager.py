@@ -7,17 +7,21 @@ An entry is in one of three states. *Up*: its process is known. *Coming*: its pr
 being started or restarted, and who looks it up waits for it. *Absent*: there is a record,
 but nobody starts it (the pool of sessions was restarted, say); the first one who looks it up
 is told to revive it, and is watched meanwhile: if it ends over it, the next one is told.
+
+Its entries are read past it (`at_hand`), as the registry's are and for the same reason: every request
+of a client looks its session up.
 """
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 
-from erlmcp_py.sessions.record import SessionRecord
+from erlmcp_py.sessions.record import Kept, SessionRecord, SessionView
 from erlmcp_py.sessions.store import SessionStore
+from erlmcp_py.sessions.streams import MAX_BYTES, MAX_STREAMS
 from supervisors import (
     From,
     GenServer,
@@ -31,6 +35,7 @@ from supervisors import (
     monitor,
     reply,
     send_after,
+    whereis,
 )
 from supervisors import self as own_pid
 
@@ -43,19 +48,23 @@ class SessionLimits(msgspec.Struct, frozen=True):
     """max: sessions at once. idle_timeout: seconds without a request after which one ends.
 
     mailbox, manager_mailbox: messages that may wait at one session, and at their manager.
+    replay_bytes, replay_streams: of one session, kept for a client that comes back for events it lost.
     """
 
     max: int = 10_000
     idle_timeout: float = 1800.0
     mailbox: int = 1000
     manager_mailbox: int = 10_000
+    replay_bytes: int = MAX_BYTES
+    replay_streams: int = MAX_STREAMS
 
 
 class SessionsStatistics(msgspec.Struct, frozen=True):
     """Counts since the manager started, but `open` and `live`, which are now.
 
     open: sessions with a record. live: those with a process. created, refused (limit reached),
-    deleted (by the client), expired (idle), lost (processes that crashed or were killed).
+    deleted (by the client, or with their server), expired (idle), lost (processes that crashed or were
+    killed).
     """
 
     open: int
@@ -88,11 +97,35 @@ class _State:
         """Of session processes, and of those who were told to revive one."""
         self.created = self.refused = self.deleted = self.expired = self.lost = 0
 
+    def at_hand(self, id: str) -> tuple[Pid, SessionView] | None:
+        record = self.store.get(id)
+        entry = self.entries.get(id)
+        if record is None or entry is None or (pid := entry.pid) is None or not is_alive(pid):
+            return None
+        view = record.kept.view
+        if view is None:
+            return None
+        self.store.touch(id, current_runtime().now())
+        return pid, view
+
     def entry(self, id: str) -> _Entry:
         entry = self.entries.get(id)
         if entry is None:
             entry = self.entries[id] = _Entry()
         return entry
+
+
+_managers: WeakKeyDictionary[Pid, _State] = WeakKeyDictionary()
+
+
+def at_hand(id: str) -> tuple[Pid, SessionView] | None:
+    """A session whose process is up, and what it is; without a wait. Counts as a use of the session.
+
+    None: the manager has to be asked.
+    """
+    manager = whereis(NAME)
+    state = None if manager is None else _managers.get(manager)
+    return None if state is None else state.at_hand(id)
 
 
 def _is_no_request(message: Any) -> bool:
@@ -112,12 +145,14 @@ class SessionManager(GenServer):
         for id, pid in adopted:
             self._up(id, pid, state)
         self._arm(state)
+        _managers[own_pid()] = state
         return ("ok", state)
 
     def handle_call(self, request: Any, from_: Any, state: _State) -> tuple[Any, ...]:
         """``("lookup", id)`` -> Pid | None | ("revive", record) | "unavailable";
         ``("create", server, params, version, subject)`` -> SessionRecord | "full";
-        ``("forget", id)`` and ``("delete", id)`` -> whether it existed; ``("statistics",)``.
+        ``("failed", id)``; ``("delete", id)`` -> whether it existed; ``("delete_of", server)`` -> how many;
+        ``("statistics",)``.
         """
         match request:
             case ("lookup", id):
@@ -128,6 +163,12 @@ class SessionManager(GenServer):
                 known = self._end(id, state)
                 state.deleted += known
                 return ("reply", known, state)
+            case ("delete_of", server):
+                ids = state.store.of(server)
+                for id in ids:
+                    self._end(id, state)
+                state.deleted += len(ids)
+                return ("reply", len(ids), state)
             case ("failed", id):
                 self._failed(id, state)
                 return ("reply", None, state)
@@ -136,16 +177,15 @@ class SessionManager(GenServer):
         return ("reply", None, state)
 
     def handle_cast(self, request: Any, state: _State) -> tuple[Any, ...]:
-        """What session processes tell: up, busy, calm."""
+        """What session processes tell: up, busy, calm; of one that was deleted meanwhile it is too late."""
         match request:
             case ("up", id, pid):
                 self._up(id, pid, state)
-            case ("busy", id):
+            case ("busy", id) if state.store.get(id) is not None:
                 state.entry(id).busy = True
-            case ("calm", id):
+            case ("calm", id) if state.store.get(id) is not None:
                 state.entry(id).busy = False
-                if state.store.get(id) is not None:
-                    state.store.touch(id, current_runtime().now())
+                state.store.touch(id, current_runtime().now())
         return ("noreply", state)
 
     def handle_info(self, message: Any, state: _State) -> tuple[Any, ...]:
@@ -205,7 +245,9 @@ class SessionManager(GenServer):
             state.refused += 1
             return "full"
         now = current_runtime().now()
-        record = SessionRecord(secrets.token_urlsafe(24), server, params, version, now, subject)
+        kept = Kept(state.limits.replay_bytes, state.limits.replay_streams)
+        id = state.store.ids.new()
+        record = SessionRecord(id, server, params, version, now, subject, kept)
         state.store.add(record)
         state.entry(record.id).coming = True
         state.created += 1

@@ -10,28 +10,22 @@ from erlmcp_py.protocol.lifecycle import (
     InitializeParams,
     LogLevel,
 )
-from erlmcp_py.sessions.streams import EventStreams
-
-
-class SessionWishes(msgspec.Struct, frozen=True):
-    """What the client has asked of its session since it was opened.
-
-    log_level: least severe level (`logging/setLevel`), None: never said. uris: the resources it
-    subscribed to.
-    """
-
-    log_level: LogLevel | None = None
-    uris: frozenset[str] = frozenset()
+from erlmcp_py.sessions.streams import MAX_BYTES, MAX_STREAMS, EventStreams
+from erlmcp_py.sessions.wishes import Wishes
 
 
 class Kept:
-    """What of a session outlives its process. The wishes are replaced whole, never half."""
+    """What of a session outlives its process. The wishes and the view are replaced whole, never half.
 
-    __slots__ = ("streams", "wishes")
+    view: what the process says of the session; None before there was one. Only the process writes it.
+    """
 
-    def __init__(self) -> None:
-        self.wishes = SessionWishes()
-        self.streams = EventStreams()
+    __slots__ = ("streams", "view", "wishes")
+
+    def __init__(self, max_bytes: int = MAX_BYTES, max_streams: int = MAX_STREAMS) -> None:
+        self.wishes = Wishes()
+        self.view: SessionView | None = None
+        self.streams = EventStreams(max_bytes, max_streams)
 
 
 class SessionRecord(msgspec.Struct, frozen=True):

@@ -5,31 +5,32 @@ client keeps open, the calls that still run, so that they can be cancelled from 
 (`notifications/cancelled`) and end with the session (DELETE), and what the server has asked the
 client and got no response to.
 
-A session is not in the way of its requests: a connection reads a `SessionView` and talks to
-the server itself. Only a call that does not answer at once is entered here, for as long as
+A session is not in the way of its requests: a connection reads its `SessionView`, which lies with
+what outlives the process, and talks to the server itself. Only a call that does not answer at once is entered here, for as long as
 it runs. To cancel it, the session tells the connection that waits for it (``("cancelled", id,
 reason)``), which knows whom it asked.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, method_not_found
+from erlmcp_py.protocol.errors import McpError
 from erlmcp_py.protocol.jsonrpc import (
     ErrorResponse,
     Request,
     RequestId,
     Response,
     error_response,
-    params_as,
 )
-from erlmcp_py.protocol.lifecycle import EmptyResult, SetLevelParams
-from erlmcp_py.protocol.subscriptions import SubscribeParams
-from erlmcp_py.sessions.asks import Ask, Asks, Withdraw
-from erlmcp_py.sessions.record import SessionRecord, SessionView, SessionWishes
+from erlmcp_py.protocol.lifecycle import EmptyResult
+from erlmcp_py.sessions.asks import Ask, Withdraw
+from erlmcp_py.sessions.questions import Questions
+from erlmcp_py.sessions.record import SessionRecord, SessionView
+from erlmcp_py.sessions.wishes import Wishes, wish
 from erlmcp_py.subscriptions import (
     AGAIN,
     Announcement,
@@ -46,7 +47,6 @@ from supervisors import (
     demonitor,
     limit_mailbox,
     monitor,
-    reply,
     send,
     send_after,
     trap_exit,
@@ -54,13 +54,7 @@ from supervisors import (
 )
 from supervisors import self as own_pid
 
-MANAGER = "sessions"
-SUBSCRIBE, UNSUBSCRIBE = "resources/subscribe", "resources/unsubscribe"
-METHODS = frozenset({"logging/setLevel", UNSUBSCRIBE})
-"""Requests that a session answers itself; `SUBSCRIBE` when somebody has checked the URI."""
-
-MAX_URIS: Final = 1000
-"""Resources that one session can subscribe to."""
+MANAGER: Final = "sessions"
 
 
 class SessionStatistics(msgspec.Struct, frozen=True):
@@ -87,14 +81,14 @@ class _State:
         self.calls: dict[RequestId, _Call] = {}
         self.streams: dict[Pid, Any] = {}
         self.undelivered = 0
-        self.asks = Asks()
-        self.askers: dict[Pid, Any] = {}
+        self.questions = Questions()
         self.announced_busy = False
-        self.view = self.make_view()
+        self.show()
 
-    def make_view(self) -> SessionView:
+    def show(self) -> None:
+        """Have everybody see what the session is."""
         record = self.record
-        return SessionView(
+        self.view = record.kept.view = SessionView(
             record.id,
             record.server,
             record.version,
@@ -105,14 +99,14 @@ class _State:
         )
 
     @property
-    def wishes(self) -> SessionWishes:
+    def wishes(self) -> Wishes:
         """What the client has asked for; written through, so that a crash forgets nothing."""
         return self.record.kept.wishes
 
-    def wish(self, **changes: Any) -> None:
-        """Note a wish, and what follows from it for the session's view."""
-        self.record.kept.wishes = msgspec.structs.replace(self.wishes, **changes)
-        self.view = self.make_view()
+    @wishes.setter
+    def wishes(self, wishes: Wishes) -> None:
+        self.record.kept.wishes = wishes
+        self.show()
 
 
 def _begins_nothing(message: Any) -> bool:
@@ -125,8 +119,8 @@ class Session(GenServer):
     def init(self, mailbox: int, record: SessionRecord) -> tuple[Any, ...]:
         """Announce itself to the manager, after a restart as at the beginning.
 
-        mailbox: messages that may wait. Beyond, what begins something is refused: every request
-        of the client asks for the view first. What belongs to something begun comes in.
+        mailbox: messages that may wait. Beyond, what begins something is refused. What belongs to
+        something begun comes in.
         """
         trap_exit()
         limit_mailbox(mailbox, "refuse", exempt=_begins_nothing)
@@ -139,14 +133,15 @@ class Session(GenServer):
         """
         match request:
             case Ask():
-                return self._ask(request, from_, state)
+                state.questions.ask(request, from_, partial(self._notify, state=state))
+                return ("noreply", state)
             case ("view",):
                 return ("reply", state.view, state)
             case ("answer", Request() as message):
                 return ("reply", self._answer(message, state), state)
             case ("statistics",):
                 numbers = SessionStatistics(
-                    len(state.calls), len(state.streams), state.undelivered, len(state.asks)
+                    len(state.calls), len(state.streams), state.undelivered, len(state.questions)
                 )
                 return ("reply", numbers, state)
         return ("reply", None, state)
@@ -175,13 +170,9 @@ class Session(GenServer):
             case ("notify", notification):
                 self._notify(notification, state)
             case ("response", message):
-                answered = state.asks.answered(message)
-                if answered is not None:
-                    reply(*answered)
-                    self._unwatch_askers(state)
-            case Withdraw(ticket, reason):
-                state.asks.withdraw(ticket, reason)
-                self._unwatch_askers(state)
+                state.questions.answered(message)
+            case Withdraw():
+                state.questions.withdraw(request)
             case "close":
                 return ("stop", "normal", state)
         self._tell_business(state)
@@ -202,9 +193,7 @@ class Session(GenServer):
             case "listen_again":
                 self._listen_again(state)
             case ("DOWN", ref, "process", pid, _):
-                if state.askers.get(pid) is ref:
-                    del state.askers[pid]
-                    state.asks.forget(pid, "the call has ended")
+                if state.questions.down(ref, pid):
                     return ("noreply", state)
                 if state.streams.pop(pid, None) is not None and not state.streams:
                     self._listen(state)
@@ -220,8 +209,7 @@ class Session(GenServer):
         if reason == "normal":
             for id in list(state.calls):
                 self._cancel(id, "the session ended", state)
-        for from_, answer in state.asks.close("the session ended"):
-            reply(from_, answer)
+        state.questions.close("the session ended")
 
     def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
         """Show who the client is and what it is doing."""
@@ -238,17 +226,13 @@ class Session(GenServer):
         return {**status, "state": shown}
 
     def _answer(self, request: Request, state: _State) -> Response | ErrorResponse:
+        before = state.wishes
         try:
-            if request.method == "logging/setLevel":
-                state.wish(log_level=params_as(request, SetLevelParams).level)
-            elif request.method == SUBSCRIBE:
-                self._want(state.wishes.uris | {params_as(request, SubscribeParams).uri}, state)
-            elif request.method == UNSUBSCRIBE:
-                self._want(state.wishes.uris - {params_as(request, SubscribeParams).uri}, state)
-            else:
-                raise method_not_found(request.method)
+            state.wishes = wish(request, before)
         except McpError as error:
             return error_response(request.id, error)
+        if state.wishes.uris != before.uris:
+            self._listen(state)
         return Response(request.id, EmptyResult())
 
     def _listen_again(self, state: _State) -> None:
@@ -265,14 +249,6 @@ class Session(GenServer):
         """Have the client look at everything: nobody knows what it missed."""
         for change in interest.changes:
             self._notify(Announcement(change), state)
-
-    def _want(self, uris: frozenset[str], state: _State) -> None:
-        if len(uris) > MAX_URIS:
-            text = f"a session can subscribe to {MAX_URIS} resources; unsubscribe from some first"
-            raise McpError(INVALID_PARAMS, text)
-        if uris != state.wishes.uris:
-            state.wish(uris=uris)
-            self._listen(state)
 
     def _listen(self, state: _State) -> None:
         """Be told of changes exactly as long as there is a stream to tell them on."""
@@ -291,19 +267,6 @@ class Session(GenServer):
             state.hub = monitor(SUBSCRIPTIONS)
         subscribe(state.interest)
 
-    def _ask(self, ask: Ask, from_: Any, state: _State) -> tuple[Any, ...]:
-        """Ask the client, and watch the one who wants to know: see `asks`."""
-        refused = state.asks.ask(ask, from_)
-        if refused is not None:
-            return ("reply", refused, state)
-        if ask.asker not in state.askers:
-            state.askers[ask.asker] = monitor(ask.asker)
-        return ("noreply", state)
-
-    def _unwatch_askers(self, state: _State) -> None:
-        for asker in [pid for pid in state.askers if not state.asks.has(pid)]:
-            demonitor(state.askers.pop(asker), flush=True)
-
     def _cancel(self, id: RequestId, reason: str | None, state: _State) -> None:
         call = self._forget(id, state)
         if call is not None:
@@ -315,12 +278,15 @@ class Session(GenServer):
             demonitor(call.ref, flush=True)
         return call
 
-    def _notify(self, notification: Any, state: _State) -> None:
-        """On one stream only: a message must not be sent on two (MCP 2025-11-25, transports)."""
+    def _notify(self, notification: Any, state: _State) -> bool:
+        """On one stream only: a message must not be sent on two (MCP 2025-11-25, transports). False if
+        there is none.
+        """
         for stream in state.streams:
             send(stream, ("notify", notification))
-            return
+            return True
         state.undelivered += 1
+        return False
 
     def _tell_business(self, state: _State) -> None:
         """Keep the manager from ending a session that is being used without requests."""

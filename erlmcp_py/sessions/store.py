@@ -9,15 +9,20 @@ was is not.
 
 from __future__ import annotations
 
+from erlmcp_py.sessions.ids import SessionIds
 from erlmcp_py.sessions.record import SessionRecord
 
 
 class SessionStore:
-    """Session records by id, with the time of each one's last request (runtime clock, seconds)."""
+    """Session records by id, with the time of each one's last request (runtime clock, seconds).
 
-    __slots__ = ("_records", "_used")
+    ids: where new sessions get theirs.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_records", "_used", "ids")
+
+    def __init__(self, ids: SessionIds | None = None) -> None:
+        self.ids = ids or SessionIds()
         self._records: dict[str, SessionRecord] = {}
         self._used: dict[str, float] = {}
 
@@ -41,6 +46,10 @@ class SessionStore:
         """Forget a session; its record if there was one."""
         self._used.pop(id, None)
         return self._records.pop(id, None)
+
+    def of(self, server: str | None) -> list[str]:
+        """Ids of the sessions that were opened on this server; None: on the default one."""
+        return [id for id, record in self._records.items() if record.server == server]
 
     def unused_since(self, moment: float) -> list[str]:
         """Ids whose last request came before `moment`."""

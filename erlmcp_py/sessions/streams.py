@@ -19,10 +19,10 @@ from typing import Final
 from supervisors import Pid, send
 
 MAX_BYTES: Final = 256 * 1024
-"""Bytes of events kept for one session; the oldest go first."""
+"""Bytes of events kept for one session, unless told otherwise; the oldest go first."""
 
 MAX_STREAMS: Final = 32
-"""Streams of one session that can be resumed; those that ended first go first."""
+"""Streams of one session that can be resumed, unless told otherwise; those that ended first go first."""
 
 
 class EventStream:
@@ -67,11 +67,15 @@ class EventStream:
 
 
 class EventStreams:
-    """The streams of one session."""
+    """The streams of one session. max_bytes, max_streams: kept of them."""
 
-    __slots__ = ("_bytes", "_listening", "_number", "_streams", "dropped")
+    __slots__ = (
+        "_bytes", "_listening", "_max_bytes", "_max_streams", "_number", "_streams", "dropped",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, max_streams: int = MAX_STREAMS) -> None:
+        self._max_bytes = max_bytes
+        self._max_streams = max_streams
         self._number = 0
         self._bytes = 0
         self._streams: dict[int, EventStream] = {}
@@ -88,7 +92,7 @@ class EventStreams:
         stream = self._streams[self._number] = EventStream(self._number)
         if listening:
             self._listening = stream
-        if len(self._streams) > MAX_STREAMS:
+        if len(self._streams) > self._max_streams:
             self._let_go()
         return stream
 
@@ -97,7 +101,7 @@ class EventStreams:
         stream._last += 1
         stream._events.append((stream._last, data))
         self._bytes += len(data)
-        while self._bytes > MAX_BYTES:
+        while self._bytes > self._max_bytes:
             self._shrink(stream)
         stream.tell()
         return stream.id_of(stream._last)

@@ -8,6 +8,7 @@ silences nothing: until a new one is registered, its subscriber writes what it g
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from supervisors import (
@@ -74,15 +75,21 @@ class LogWriter(GenServer):
     Requests: ("set_level", level) -> "ok" | ("error", text).
     """
 
-    def init(self, level: Level = "info", sink: Sink = stderr, mailbox: int = 10_000) -> Any:
+    def init(
+        self,
+        level: Level | Callable[[], Level] = "info",
+        sink: Sink = stderr,
+        mailbox: int = 10_000,
+    ) -> Any:
         """Listen to the reports of this runtime.
 
-        mailbox: messages that may wait. A storm of crashes that a stranger can cause comes faster
-        than it can be written, and its beginning tells more than its end: what does not fit is
-        dropped, except what the audit has to say.
+        level: or what says it, where it may be another one when this is started again. mailbox:
+        messages that may wait. A storm of crashes that a stranger can cause comes faster than it can be
+        written, and its beginning tells more than its end: what does not fit is dropped, except what the
+        audit has to say.
         """
         limit_mailbox(mailbox, "refuse", exempt=_is_audit)
-        log = Log(level, sink)
+        log = Log(level() if callable(level) else level, sink)
         _subscribe(own_pid(), log)
         return ("ok", log)
 

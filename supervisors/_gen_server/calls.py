@@ -1,4 +1,4 @@
-"""The client's side of a GenServer: call, cast, reply, send_request.
+"""The client's side of a GenServer: call, cast, reply, send_request, call_or_send.
 
 A call is a monitor, a message and a wait (rule G13). When the server is an idle callback
 process the wait is skipped: its handler runs at once on the caller's stack, as the server
@@ -328,6 +328,42 @@ def send_request(server: Pid | Name, request: Any) -> RequestId:
     return rid
 
 
+def call_or_send(server: Pid | Name, request: Any) -> tuple[Any, RequestId | None]:
+    """`send_request`, and the answer at once where it would be the next message; from a process only.
+
+    That is ``(answer, None)``. Else it is ``(None, request_id)``, and the answer or the error comes
+    as a message, behind those that have come by then: the order is the same in both cases.
+    """
+    owner = require_process("call_or_send()")
+    pid = server if isinstance(server, Pid) else resolve(server)
+    process = None if pid is None else pid._process
+    if process is None or cell.current is not None or owner.queue_length():
+        return None, send_request(server, request)
+    cell.budget -= 1
+    if not (cell.budget > 0 or cell.look()) or not process.catch_up():
+        return None, send_request(server, request)
+    from_ = From()
+    from_._pid = owner.pid
+    value = process.enter_call(request, from_)
+    if value is NO_REPLY:
+        early = getattr(from_, "_waiter", None)
+        if early is None:
+            rid = RequestId(owner, process, server)
+            if process.alive:
+                from_._waiter = rid
+                watch(process, rid)
+            else:
+                rid.down(process.pid, _end_reason(process))
+            return None, rid
+        assert isinstance(early, Early)
+        value = early.value
+    if not owner.queue_length():
+        return value, None
+    rid = RequestId(owner, process, server)
+    rid.answer(value)
+    return None, rid
+
+
 def abandon(request_id: RequestId) -> None:
     """Forget a request: an answer that comes later is dropped; one that came stays."""
     request_id.release()
@@ -338,6 +374,7 @@ __all__ = [
     "RequestId",
     "abandon",
     "call",
+    "call_or_send",
     "cast",
     "reply",
     "send_request",

@@ -217,8 +217,9 @@ class UniqueTable(Table):
             del self.entries[key]
 
     def lookup(self, key: Hashable) -> list[Entry]:
-        entry = self.entries.get(key)
-        if entry is None:
+        try:
+            entry = self.entries[key]
+        except KeyError:
             return []
         process = entry[0]._process
         return [entry] if process is not None and process.status < EXITING else []

@@ -45,9 +45,10 @@ from typing import Any, Literal, TypeVar
 
 import trio
 
-from .._cell import current_process, current_runtime, require_process
+from .._cell import cell, current_process, current_runtime, require_process, task_process
 from .._errors import BadArg
 from .._gen_server.behaviour import GenServer
+from .._gen_server.plain import PlainServer
 from .._names import Name, resolve
 from .._pid import Pid
 from .._process import info
@@ -78,14 +79,14 @@ class RegistryServer(GenServer):
 
 
 def _table(registry: Pid | Name) -> Table:
-    pid: Pid | None
     if type(registry) is str:
-        pid = current_runtime().names.get(registry)
+        process = cell.current or task_process.get()  # nearly always, and a step cheaper
+        runtime = current_runtime() if process is None else process.runtime
+        pid = runtime.names.get(registry)
     else:
         pid = registry if isinstance(registry, Pid) else resolve(registry)
-    process = None if pid is None else pid._process
-    table = getattr(process, "state", None)
-    if isinstance(table, Table):
+    server = None if pid is None else pid._process
+    if type(server) is PlainServer and isinstance(table := server.state, Table):
         return table
     raise BadArg(f"{registry!r} is no registry; start one with Registry.start_link(name=...)")
 

@@ -115,6 +115,22 @@ def pace_of(spec: Paced) -> Pace | None:
     return Pace(spec.backoff, spec.budget)
 
 
+def handed_on(old: Pace | None, before: Paced, after: Paced) -> Pace | None:
+    """The pace of a child whose spec is replaced while it is known.
+
+    Other options begin anew, but a restart that waits has been counted, and is not again.
+    """
+    if (before.backoff, before.budget) == (after.backoff, after.budget):
+        return old
+    new = pace_of(after)
+    if old is None or not old.waiting:
+        return new
+    if new is None:
+        new = Pace(None, None)
+    new.due, new.waiting = old.due, True
+    return new
+
+
 class Paces:
     """The paces of children without ids, by what each is known by at the time.
 
@@ -133,6 +149,15 @@ class Paces:
         if pace is None and (pace := pace_of(spec)) is not None:
             self._paces[key] = pace
         return pace
+
+    def handed_on(self, before: Paced, after: Paced) -> Paces:
+        """Those of the same children under another spec."""
+        heirs = Paces()
+        for key, old in self._paces.items():
+            pace = handed_on(old, before, after)
+            if pace is not None:
+                heirs._paces[key] = pace
+        return heirs
 
     def rename(self, key: Hashable, new: Hashable) -> None:
         """The child is known by `new` from now on."""

@@ -24,9 +24,9 @@ from .._gen_server.calls import NO_REPLY, From, cast, reply
 from .._gen_server.system import loaded_class
 from .._mailbox import Borrowed, Settled, SystemMessage, Terminate
 from .._pid import Pid
-from .._process import Remote, crash_report
+from .._process import crash_report
 from .._reports import ErrorReport, ProgressReport, SupervisorReport, WarningReport
-from .._signals import is_alive
+from .._signals import seems_alive
 from .._sys.debug import debug_of
 from .._sys.hooks import CodeChangeError, SystemHooks
 from .._task import TaskProcess
@@ -85,7 +85,7 @@ class SupervisorProcess(SystemHooks):
         return SupervisorState(
             module=self.process.initial_call,
             flags=machine.flags,
-            counts=machine.count_children(_alive),
+            counts=machine.count_children(seems_alive),
             children=tuple(machine.which_children()) if named else (),
             restarts=len(machine.window),
         )
@@ -265,7 +265,7 @@ class SupervisorProcess(SystemHooks):
             case "which_children":
                 return self.machine.which_children()
             case "count_children":
-                return self.machine.count_children(_alive)
+                return self.machine.count_children(seems_alive)
         self._emit_odd(request)
         raise SupervisorError(("unknown_request", request))
 
@@ -279,7 +279,7 @@ class SupervisorProcess(SystemHooks):
         try:
             await self._carry_out(self.machine.terminate_child(child))
         except SupervisorError:
-            if _alive(child):
+            if seems_alive(child):
                 raise
 
     # --- carrying out -----------------------------------------------------------------
@@ -326,11 +326,6 @@ class SupervisorProcess(SystemHooks):
                 {"message": shown(message)[:200]},
             )
         )
-
-
-def _alive(pid: Any) -> bool:
-    """One of another node counts as alive: the supervisor is linked and would know."""
-    return isinstance(pid, Pid) and (isinstance(pid._process, Remote) or is_alive(pid))
 
 
 async def serve(module: Supervisor, args: tuple[Any, ...]) -> None:

@@ -16,7 +16,7 @@ from .answers import ChildCounts, ChildInfo
 from .children import Child, Children
 from .errors import SupervisorError
 from .intensity import RestartWindow
-from .pacing import go_ahead
+from .pacing import go_ahead, handed_on
 from .plan import (
     RESTARTING,
     ChildPid,
@@ -53,8 +53,7 @@ class Regular(ABC):
             heir = self.children.find(child.spec.id)
             if heir is None:
                 heir = self.children.add(child.spec)
-            if (heir.spec.backoff, heir.spec.budget) == (child.spec.backoff, child.spec.budget):
-                heir.pace = child.pace
+            heir.pace = handed_on(child.pace, child.spec, heir.spec)
             self.children.set_pid(heir, child.pid)
 
     @abstractmethod

@@ -55,8 +55,7 @@ class SimpleOneForOne:
         """Go on with the children of `old` under this spec (V19)."""
         self._live = old._live
         self._restarting = old._restarting
-        if (self.spec.backoff, self.spec.budget) == (old.spec.backoff, old.spec.budget):
-            self._paces = old._paces
+        self._paces = old._paces.handed_on(old.spec, self.spec)
 
     # --- the life of the supervisor ---------------------------------------------------
 

@@ -2,14 +2,20 @@
 
 import json
 import os
+import socket
+import subprocess
+import sys
 
 import pytest
 
 from bench.mcp import wire
+from bench.mcp.framing import FRAMINGS
 from bench.mcp.http_load import split_response
-from bench.mcp.process import cpu_seconds, percentile, resident_mib
+from bench.mcp.process import cpu_seconds, family, percentile, resident_mib
+from bench.mcp.workers import listening
 
 WHOLE = b"HTTP/1.1 200 OK\r\nMcp-Session-Id: AbC\r\nContent-Length: 4\r\n\r\nbody"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize("era", ["modern", "legacy"])
@@ -32,9 +38,52 @@ def test_response_is_recognised_when_it_is_whole(cut):
     )
 
 
+@pytest.mark.parametrize("cut", range(len(CHUNKED)))
+def test_response_in_chunks_is_recognised_when_it_is_whole(cut):
+    assert split_response(CHUNKED[:cut]) is None
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"
+    assert split_response(CHUNKED + CHUNKED[:cut]) == (200, head, b"body", CHUNKED[:cut])
+
+
 def test_response_without_a_length_is_refused():
-    with pytest.raises(RuntimeError, match="needs a Content-Length"):
-        split_response(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    with pytest.raises(RuntimeError, match="needs a Content-Length or chunks"):
+        split_response(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+
+
+def from_server(framing, message):
+    """As our client frames it, but for the mask, which a server's frames do not have."""
+    if framing != "websocket":
+        return FRAMINGS[framing].frame(message)
+    size = len(message)
+    if size < 126:
+        return bytes((0x81, size)) + message
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + message
+    return b"\x81\x7f" + size.to_bytes(8, "big") + message
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_messages_are_split_wherever_they_are_cut(framing):
+    messages = [b"a", b"{}" * 62, b"x" * 126, b"y" * 70_000]
+    data = b"".join(from_server(framing, message) for message in messages)
+    ends = [len(b"".join(from_server(framing, m) for m in messages[: n + 1])) for n in range(4)]
+    for cut in [*range(400), ends[2] + 9, ends[2] + 10, ends[3] - 1, ends[3]]:
+        whole, rest = FRAMINGS[framing].split(data[:cut])
+        assert whole == [m for m, end in zip(messages, ends, strict=True) if end <= cut]
+        assert rest == data[max([0, *(end for end in ends if end <= cut)]) : cut]
+
+
+def test_events_are_messages():
+    event = b'event: message\r\nid: 1\r\ndata: {"a":1}\r\n\r\n'
+    assert wire.messages(event + b": comment\n\ndata: {}\n\n") == [b'{"a":1}', b"{}"]
+    assert wire.messages(b"{}") == [b"{}"]
+
+
+def test_progress_is_part_of_a_right_answer():
+    told = b'data: {"jsonrpc":"2.0","method":"notifications/progress"}\n\n'
+    last = b"data: " + answer() + b"\n\n"
+    assert wire.is_right(told + last, 7, wire.CASES["report"])
+    assert not wire.is_right(last, 7, wire.CASES["report"])
 
 
 def answer(**changes):
@@ -63,3 +112,25 @@ def test_percentile_is_a_value_that_was_measured():
 def test_process_figures_are_those_of_the_process():
     assert 1 < resident_mib(os.getpid()) < 10_000
     assert 0 < cpu_seconds(os.getpid()) < 100_000
+
+
+def test_family_is_a_process_and_all_below_it():
+    program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        while len(family(child.pid)) < 2:
+            assert child.poll() is None
+        assert {child.pid} < {*family(os.getpid())}
+        child.communicate(b"\n")
+
+
+def test_listening_sockets_of_a_port_are_counted():
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as first:
+        port = first.getsockname()[1]
+        assert listening(port) == 1
+        with socket.create_server(("127.0.0.1", port), reuse_port=True):
+            assert listening(port) == 2
+            with socket.create_connection(("127.0.0.1", port)):
+                assert listening(port) == 2
+    assert listening(port) == 0

@@ -65,3 +65,25 @@ def test_peer_figure_is_there_exactly_where_the_row_has_a_peer():
         measured("more", (), []).add(1.0)
     with pytest.raises(ValueError, match="beside peer ''"):
         Measured(Row("k", "scale", "alone", "/s", "", "more")).add(1.0, 2.0)
+
+
+def test_peers_of_one_load_share_a_row():
+    lines = [
+        Measured(Row(f"k.{peer}", "kernel", "a row", "/s", peer, "more", goals))
+        for peer, goals in (("one", (Goal("ratio", 4.0, "X"),)), ("other", ()))
+    ]
+    for line, figure in zip(lines, (2.0, 5.0), strict=True):
+        line.add(10.0, figure)
+    *_, row = table(lines).splitlines()
+    assert row.startswith(
+        "| a row | /s | 10 (10-10) | 2 (2-2) one<br>5 (5-5) other | **5** (5-5)<br>**2** (2-2) "
+        "| ≥ 4 × (X)<br>- | pass<br>- |"
+    )
+
+
+def test_what_cannot_be_measured_is_reported_and_misses_its_goals():
+    line = Measured(Row("k", "kernel", "a row", "/s", "", "more", (Goal("ours", 4.0, "X"),)))
+    line.absent = "the node has no wings"
+    assert "| a row | /s | not available: the node has no wings | - | - |" in table([line])
+    assert verdict([line]).startswith("0 of 1 goals met")
+    assert line.as_json()["absent"] == "the node has no wings"

@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "mcp-conformance.md"
 BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
 
-_UNSCORED = re.compile(r"^  \S ([\w-]+) \([\w-]+\)$", re.M)
+_UNSCORED = re.compile(r"^  \S ([\w/.-]+) \([\w-]+\)$", re.M)
 _LEGEND = (
     "Distinct checks that succeeded in each scenario, and behind the stroke the least that our gate "
     "takes; where a scenario counts rows of a table, rows. Those in italics are not scored."
@@ -46,7 +46,7 @@ def read_leg(name: str, results: Path = RESULTS) -> Leg:
     """What a run has left. FileNotFoundError if there was none."""
     directory = results / name
     text = (results / f"{name}.txt").read_text("utf-8")
-    found = gate.read_results(directory, "server")
+    found = gate.read_results(directory, gate.side_of(name))
     if not found:
         raise FileNotFoundError(directory)
     days = [match[1] for path in directory.iterdir() if (match := _STAMP.search(path.name))]
@@ -66,15 +66,30 @@ def render(legs: Iterable[Leg], suite: str) -> str:
         *map(_summary, legs),
         "",
         _LEGEND,
-        "",
-        "| scenario | " + " | ".join(leg.name.removeprefix("server-") for leg in legs) + " |",
-        "| --- |" + " --- |" * len(legs),
     ]
+    for side in ("server", "gateway", "client"):
+        lines += _scenarios(side, [leg for leg in legs if leg.name.startswith(side)])
+    return "\n".join([*lines, *_apart(legs)])
+
+
+def _apart(legs: list[Leg]) -> list[str]:
+    """What cannot be, leg by leg."""
+    reasons = [
+        f"- {leg.name}, `{what}`: {why}" for leg in legs for what, why in leg.floors.apart.items()
+    ]
+    return ["", "What fails apart cannot be otherwise:", "", *reasons] if reasons else []
+
+
+def _scenarios(side: str, legs: list[Leg]) -> list[str]:
+    """The table of one side."""
     names = list(dict.fromkeys(name for leg in legs for name in leg.found))
-    lines += [
-        f"| {name} | " + " | ".join(_cell(leg, name) for leg in legs) + " |" for name in names
+    revisions = (leg.name.removeprefix(f"{side}-") for leg in legs)
+    return [
+        "",
+        f"| scenario of the {side} | " + " | ".join(revisions) + " |",
+        "| --- |" + " --- |" * len(legs),
+        *(f"| {name} | " + " | ".join(_cell(leg, name) for leg in legs) + " |" for name in names),
     ]
-    return "\n".join(lines)
 
 
 def _summary(leg: Leg) -> str:
@@ -100,8 +115,11 @@ def _cell(leg: Leg, name: str) -> str:
     text = f"{count}" if floor is None else f"{count} / {floor}"
     if not scenario.rows and not scenario.bad:
         text = "skipped by the suite"
-    if scenario.bad:
-        text += f", {len(scenario.bad)} FAILED"
+    apart = sum(leg.floors.sets_apart(name, check) for check, _, _ in scenario.bad)
+    if apart:
+        text += f", {apart} apart"
+    if len(scenario.bad) > apart:
+        text += f", {len(scenario.bad) - apart} FAILED"
     return f"*{text}*" if name in leg.unscored else text
 
 

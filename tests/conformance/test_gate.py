@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from .gate import FLOORS, Floors, problems, read_floors, read_results
+from .__main__ import LEGS
+from .gate import FLOORS, Floors, problems, read_floors, read_results, side_of
 
 
 def write(directory: Path, folder: str, *checks: tuple[str, str]) -> None:
@@ -70,3 +71,45 @@ def test_every_leg_has_floors_above_zero() -> None:
         numbers: list[Any] = [*floors.distinct.values(), *floors.rows.values()]
         assert numbers
         assert all(isinstance(number, int) and number > 0 for number in numbers)
+
+
+def test_a_leg_may_have_the_floors_of_another_and_some_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "floors.toml"
+    path.write_text(
+        """
+        [one]
+        ping = 2
+        tools = 3
+        [one.rows]
+        headers = 14
+        [two]
+        as = "one"
+        tools = 4
+        [two.apart]
+        tools = "why"
+        """
+    )
+    assert read_floors("two", path) == Floors(
+        {"ping": 2, "tools": 4}, {"headers": 14}, {"tools": "why"}
+    )
+
+
+def test_what_stands_apart_does_not_count_as_long_as_it_fails(tmp_path: Path) -> None:
+    write(tmp_path, f"server-ping-{STAMP}", ("a", "FAILURE"), ("b", "SUCCESS"))
+    write(tmp_path, f"server-tasks-{STAMP}", ("x", "FAILURE"), ("y", "WARNING"))
+    write(tmp_path, f"server-fine-{STAMP}", ("a", "SUCCESS"))
+    found = read_results(tmp_path, "server")
+    why = {"ping:a": "why", "tasks": "why"}
+    assert problems(found, Floors({"ping": 1, "tasks": 2}, {}, why)) == []
+    for key in ("ping:b", "fine", "fine:a", "nothing"):
+        kept = problems(found, Floors({"ping": 1, "tasks": 2}, {}, {**why, key: "why"}))
+        assert kept == [f"{key} does not fail; it need not stand apart"]
+
+
+def test_what_stands_behind_a_gateway_is_a_server() -> None:
+    sides = {leg: side_of(leg) for leg in LEGS}
+    assert {leg for leg in sides if sides[leg] == "client"} == {
+        "client-2025-11-25",
+        "client-2026-07-28",
+        "client-all",
+    }

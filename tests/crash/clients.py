@@ -11,9 +11,10 @@ from typing import Any
 
 import trio
 
+from tests.crash.incoming import Closed
 from tests.crash.node import SERVERS, TICK, World
 from tests.crash.oracle import Oracle, Request, Violation
-from tests.crash.wire import LIMIT, Closed, Wire
+from tests.crash.wire import LIMIT, Wire
 from tests.erlmcp_py.transports.http.client import LEGACY, MODERN, meta
 
 ANSWER = {"action": "accept", "content": {"name": "Ada"}}

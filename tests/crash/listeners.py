@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import trio
 
-from tests.crash.clients import HttpClient, SessionClient
+from tests.crash.clients import Client, HttpClient, SessionClient
+from tests.crash.incoming import Closed
 from tests.crash.oracle import Request, Violation
-from tests.crash.wire import LIMIT, Closed, Wire
+from tests.crash.wire import LIMIT, Wire
 from tests.erlmcp_py.transports.http.client import MODERN, meta
 
 URI: Final = "note:shared"
@@ -19,8 +20,8 @@ SOON: Final = 2.0
 """Virtual seconds in which an open stream must be told."""
 
 
-class Listener(HttpClient):
-    """`subscriptions/listen` of 2026-07-28."""
+class Told(Client):
+    """Whoever wants to hear of the changes of a server."""
 
     server = "alpha"
     think = 1.0
@@ -28,9 +29,43 @@ class Listener(HttpClient):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.told: list[float] = []
-        self.stream: Request | None = None
         self.open: list[list[float]] = []
         """From when to when there was a stream: the last one has no end yet."""
+
+    def acknowledged(self) -> None:
+        """From now on."""
+        self.open.append([trio.current_time()])
+
+    def interrupted(self) -> None:
+        """The stream is lost, if there was one."""
+        if self.open and len(self.open[-1]) == 1:
+            self.open[-1].append(trio.current_time())
+
+    def notified(self, message: Any) -> None:
+        """A notification of the stream."""
+        if message["method"] == "notifications/subscriptions/acknowledged":
+            self.acknowledged()
+        elif message["method"] == "notifications/resources/updated":
+            self.told.append(trio.current_time())
+        else:
+            raise Violation(f"{self.name} was told {message}")
+
+    def missed(self, published: list[float]) -> list[float]:
+        """The changes that it should have heard of and did not."""
+        return [
+            moment
+            for moment in published
+            if any(begin < moment and moment + SOON < end for begin, end in self.open)
+            and not any(moment <= told <= moment + SOON for told in self.told)
+        ]
+
+
+class Listener(Told, HttpClient):
+    """`subscriptions/listen` of 2026-07-28."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.stream: Request | None = None
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -42,8 +77,7 @@ class Listener(HttpClient):
 
     async def leave(self) -> None:
         """Let go of everything."""
-        if len(self.open) and len(self.open[-1]) == 1:
-            self.open[-1].append(trio.current_time())
+        self.interrupted()
         await self.drop()
         if self.stream is not None and self.stream.ending is None:
             self.oracle.end(self.stream, "let go")
@@ -75,7 +109,7 @@ class Listener(HttpClient):
                 if "result" in message:
                     ended = True
                 else:
-                    self.take(message)
+                    self.notified(message)
             if ended:  # the transport was stopped, and said so
                 raise Closed
             raise Violation(f"{request}: the stream ended by itself; {self.oracle.recent()}")
@@ -83,29 +117,6 @@ class Listener(HttpClient):
             self.interrupted()
             await self.drop()
             self.oracle.end(request, "closed")
-
-    def take(self, message: Any) -> None:
-        """A notification."""
-        if message["method"] == "notifications/subscriptions/acknowledged":
-            self.open.append([trio.current_time()])
-        elif message["method"] == "notifications/resources/updated":
-            self.told.append(trio.current_time())
-        else:
-            raise Violation(f"{self.name} was told {message}")
-
-    def interrupted(self) -> None:
-        """The stream is lost."""
-        if self.open and len(self.open[-1]) == 1:
-            self.open[-1].append(trio.current_time())
-
-    def missed(self, published: list[float]) -> list[float]:
-        """The changes that it should have heard of and did not."""
-        return [
-            moment
-            for moment in published
-            if any(begin < moment and moment + SOON < end for begin, end in self.open)
-            and not any(moment <= told <= moment + SOON for told in self.told)
-        ]
 
 
 class Follower(Listener, SessionClient):
@@ -140,10 +151,10 @@ class Follower(Listener, SessionClient):
                 self.oracle.end(request, "refused", json.dumps(answer))
                 return
             await self.subscribe()
-            self.open.append([trio.current_time()])
+            self.acknowledged()
             async for message in wire.messages(received):
                 if not message["method"].endswith("/list_changed"):
-                    self.take(message)
+                    self.notified(message)
             self.interrupted()
             self.oracle.end(request, "refused", "the stream ended by itself")
         except Closed:

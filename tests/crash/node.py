@@ -18,13 +18,15 @@ import msgspec
 import trio
 
 from erlmcp_py import sessions, subscriptions
-from erlmcp_py.config import Config, HttpConfig, SessionsConfig, StdioConfig
+from erlmcp_py.config import Config, HttpConfig, SessionsConfig, StdioConfig, TcpConfig
+from erlmcp_py.parts import Parts
 from erlmcp_py.server import Context, Server
 from erlmcp_py.transports.stdio import Channel
-from erlmcp_py.tree import Node, Parts, child_specs
+from erlmcp_py.tree import Node, child_specs
 from supervisors import CallExit, Pid, call, current_runtime, process_info, sys, which_children
 from supervisors import self as own_pid
 from tests.erlmcp_py.transports.http.client import initialize
+from tests.erlmcp_py.transports.tcp.client import Framing
 
 SERVERS = ("alpha", "beta")
 TIMEOUT = 40.0
@@ -34,6 +36,7 @@ TICK = 0.25
 CONFIG = msgspec.structs.replace(
     Config(),
     http=HttpConfig(port=0, idle_timeout=120.0),
+    tcp=TcpConfig(enabled=True, port=0, idle_timeout=120.0),
     stdio=StdioConfig(enabled=True),
     sessions=SessionsConfig(idle_timeout=600.0),
 )
@@ -54,7 +57,7 @@ def make_server(name: str, running: dict[str, Pid]) -> Server:
         """Say it back."""
         return token
 
-    @server.tool(timeout=TIMEOUT)
+    @server.tool(timeout=TIMEOUT, task="optional")
     async def later(token: str, seconds: float) -> str:
         """Say it back, after a while."""
         running[token] = own_pid()
@@ -64,7 +67,7 @@ def make_server(name: str, running: dict[str, Pid]) -> Server:
             running.pop(token, None)
         return token
 
-    @server.tool(timeout=TIMEOUT)
+    @server.tool(timeout=TIMEOUT, task="optional")
     async def steps(context: Context, token: str, count: int) -> str:
         """Report, and say it back."""
         running[token] = own_pid()
@@ -76,7 +79,7 @@ def make_server(name: str, running: dict[str, Pid]) -> Server:
             running.pop(token, None)
         return token
 
-    @server.tool(timeout=TIMEOUT)
+    @server.tool(timeout=TIMEOUT, task="optional")
     async def ask(context: Context, token: str) -> str:
         """Say back what the user says, and the token."""
         running[token] = own_pid()
@@ -86,7 +89,7 @@ def make_server(name: str, running: dict[str, Pid]) -> Server:
             running.pop(token, None)
         return f"{token} {answer.name}"
 
-    @server.tool()
+    @server.tool(task="optional")
     def crash(token: str) -> str:
         """Fail."""
         raise RuntimeError(token)
@@ -100,9 +103,10 @@ def make_server(name: str, running: dict[str, Pid]) -> Server:
 
 
 class World:
-    """A running node. Open it in a runtime."""
+    """A running node. Open it in a runtime. framing: of its TCP listener."""
 
-    def __init__(self) -> None:
+    def __init__(self, framing: Framing = "newline") -> None:
+        self.framing = framing
         self.running: dict[str, Pid] = {}
         self.numbers = itertools.count(1)
         """For the names of connections."""
@@ -118,7 +122,9 @@ class World:
         """Start the tree, and have the client on standard input shake hands with it."""
         descriptor = self._theirs.fileno()
         channel = Channel(descriptor, descriptor)
-        core = child_specs(CONFIG, Parts(self.servers, None, _ignore, channel))[0]
+        tcp = msgspec.structs.replace(CONFIG.tcp, framing=self.framing)
+        config = msgspec.structs.replace(CONFIG, tcp=tcp)
+        core = child_specs(config, Parts(self.servers, None, _ignore, channel))[0]
         self.root = await Node.start_link((core,), name="node")
         hello = initialize()
         hello["params"]["capabilities"] = {"elicitation": {}}
@@ -128,8 +134,8 @@ class World:
             answer += await self.stdio.receive_some(65536)
         assert "result" in json.loads(answer), answer
 
-    async def dial(self, peer: str) -> trio.SocketStream:
-        """A connection as the listener would accept it, when there is somebody to take it."""
+    async def dial(self, peer: str, listener: str = "http") -> trio.SocketStream:
+        """A connection as that listener would accept it, when there is somebody to take it."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.setblocking(False)
@@ -138,12 +144,13 @@ class World:
         try:
             while theirs.fileno() >= 0:  # else taken, and closed at once by a kill
                 try:
-                    await call("http_connections", ("start", theirs, peer))
+                    await call(f"{listener}_connections", ("start", theirs, peer))
                     break
                 except CallExit:
                     await trio.sleep(0.1)
         except trio.Cancelled:
             theirs.close()
+            stream.socket.close()
             raise
         return stream
 
@@ -153,9 +160,9 @@ class World:
             stream.socket.close()
         self._theirs.close()
 
-    async def connections(self) -> dict[str, Pid]:
+    async def connections(self, listener: str) -> dict[str, Pid]:
         """Peer -> the process that serves it."""
-        found = await call("http_connections", ("connections",))
+        found = await call(f"{listener}_connections", ("connections",))
         return {each.peer: each.pid for each in found if each.pid is not None}
 
     async def sessions(self) -> dict[str, Pid]:
@@ -178,6 +185,10 @@ class World:
         counted = await sessions.statistics()
         books: dict[str, Any] = {"sessions": counted.open, "live sessions": counted.live}
         books["subscriptions"] = told.subscriptions
+        counted_tasks = await call("tasks", ("statistics",))
+        books["tasks"] = counted_tasks
+        work: Any = await sys.get_state("tasks")
+        books["watched tasks"] = len(work.watched), len(work.timers)
         manager: Any = await sys.get_state("sessions")
         books["entries"] = len(manager.entries), len(manager.by_ref)
         tables: Any = await sys.get_state("registry")
@@ -185,7 +196,7 @@ class World:
         for name in SERVERS:
             state: Any = await sys.get_state(f"server_{name}")
             info = await call(f"server_{name}", ("info",))
-            books[name] = len(state.running), len(state.keys), info["in_flight"]
+            books[name] = len(state.at_work.running), len(state.at_work.keys), info["in_flight"]
         ties: dict[str, tuple[int, ...]] = {}
         for pid in current_runtime().processes():
             info = process_info(pid)

@@ -11,10 +11,13 @@ from trio.testing import wait_all_tasks_blocked
 from supervisors import CrashReport, Report, current_runtime, exit_signal, format_reason, trap_exit
 from supervisors.testing import run
 from tests.crash.clients import BetaSessionClient, Client, ModernClient, SessionClient
-from tests.crash.listeners import URI, Follower, Listener
+from tests.crash.conversations import BetaWebSocketClient, TcpClient, WebSocketClient
+from tests.crash.listeners import URI, Follower, Listener, Told
 from tests.crash.node import TICK, World, open_descriptors
 from tests.crash.oracle import Oracle, Violation, within
+from tests.crash.sse import SseClient
 from tests.crash.stdio import StdioClient
+from tests.crash.tasks import TaskClient
 from tests.crash.victims import Killer
 
 CAST: tuple[type[Client], ...] = (
@@ -27,9 +30,16 @@ CAST: tuple[type[Client], ...] = (
     Listener,
     Follower,
     StdioClient,
+    TaskClient,
+    TaskClient,
+    SseClient,
+    TcpClient,
+    TcpClient,
+    WebSocketClient,
+    BetaWebSocketClient,
 )
 
-QUIET = 1500.0
+QUIET = 4000.0
 """Virtual seconds after the last request: all that ends by itself has ended."""
 
 
@@ -78,7 +88,7 @@ def _first_violation(group: BaseExceptionGroup[BaseException]) -> Violation | No
 async def _play(outcome: Outcome, chance: random.Random, kills: int) -> None:
     trap_exit()
     current_runtime().subscribe(lambda report: _no_crash(report, outcome.oracle))
-    world = World()
+    world = World(chance.choice(("newline", "length")))
     try:
         await world.start()
         before = await world.remains()
@@ -118,7 +128,7 @@ async def _suffer(world: World, outcome: Outcome, chance: random.Random, kills: 
     if oracle.open:
         raise Violation(f"requests without an end: {list(map(str, oracle.open.values()))}")
     for client in clients:
-        if isinstance(client, Listener):
+        if isinstance(client, Told):
             missed = client.missed(published[client.server])
             if missed:
                 raise Violation(f"{client.name} was not told of {missed}; {oracle.kills}")
@@ -128,7 +138,8 @@ def _no_crash(report: Report, oracle: Oracle) -> None:
     """Nothing of the node's own may fail by itself; the tool `crash` does so on purpose."""
     if not isinstance(report, CrashReport) or report.kind == "exit":
         return
-    if not str(report.label).endswith("tools/call:crash"):
+    label = str(report.label)
+    if not (label.endswith("tools/call:crash") or label.startswith("task crash ")):
         oracle.crashes.append(f"{report.label or report.name}: {format_reason(report.reason)}")
 
 

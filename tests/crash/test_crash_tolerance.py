@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 
-from erlmcp_py.server import process
+from erlmcp_py.server.at_work import AtWork
 from erlmcp_py.server.interaction.peer import PeerQuestions
+from erlmcp_py.server.tasks.manager import TaskManager
 from erlmcp_py.sessions.session import Session
-from erlmcp_py.transports.http.connection import Connection
+from erlmcp_py.transports.conversation import Conversation
+from erlmcp_py.transports.conversation.listening import Listening
+from erlmcp_py.transports.net.wire import Wire
 from erlmcp_py.transports.stdio.channel import Channel
-from erlmcp_py.transports.stdio.process import _Service
+from erlmcp_py.transports.tcp.connection import _Pump as TcpPump
 from tests.crash.oracle import Violation
 from tests.crash.play import play
 
 
-@pytest.mark.parametrize("seed", [1, 126])
+@pytest.mark.parametrize("seed", [11, 126])
 def test_whatever_is_killed_each_request_has_its_end_and_nothing_leaks(seed: int) -> None:
     oracle = play(seed, 70).oracle
     assert oracle.injected.total() >= 70
@@ -45,13 +48,12 @@ class TestWhatWouldBeFound:
     def test_requests_that_a_restarted_transport_forgets(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def forget(self: _Service) -> None:
-            for id in list(self.channel.unanswered):
-                del self.channel.unanswered[id]
+        def forget(self: Conversation) -> None:
+            self._memory.unanswered.clear()
             take_over(self)
 
-        take_over = _Service.take_over
-        monkeypatch.setattr(_Service, "take_over", forget)
+        take_over = Conversation.take_over
+        monkeypatch.setattr(Conversation, "take_over", forget)
         _found("hangs")
 
     def test_an_answer_that_is_written_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +67,16 @@ class TestWhatWouldBeFound:
         monkeypatch.setattr(Channel, "write", twice)
         _found("nobody waits for")
 
+    def test_answers_that_a_client_waits_for_who_says_no_more(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(TcpPump, "answered", lambda _self: True)
+        _found("excuses closed")
+
+    def test_changes_that_a_connection_does_not_tell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Listening, "_tell", lambda _self, _subscription, _announcement: None)
+        _found("TcpClient.* was not told|WebSocketClient.* was not told")
+
     def test_calls_that_end_with_the_process_of_their_session(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -72,28 +84,35 @@ class TestWhatWouldBeFound:
         monkeypatch.setattr(
             Session, "terminate", lambda self, _reason, state: terminate(self, "normal", state)
         )
-        _found("without an answer")
+        _found("without an answer", seeds=36)
 
     def test_calls_that_are_never_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        end = process._end
+        end = AtWork._end
 
-        def keep(state: Any, pid: Any) -> Any:
-            running = end(state, pid)
-            state.keys[running.scope.key] = pid
+        def keep(self: AtWork, pid: Any) -> Any:
+            running = end(self, pid)
+            self.keys[running.scope.key] = pid
             return running
 
-        monkeypatch.setattr(process, "_end", keep)
-        _found("books were")
+        monkeypatch.setattr(AtWork, "_end", keep)
+        _found("books were|crashed by itself|excuses")
+
+    def test_tasks_that_a_new_manager_forgets(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def forget(self: TaskManager, _look: Any, state: Any) -> tuple[Any, ...]:
+            return ("noreply", state)
+
+        monkeypatch.setattr(TaskManager, "handle_continue", forget)
+        _found("does not end|books were")
 
     def test_sockets_that_stay_open(self, monkeypatch: pytest.MonkeyPatch) -> None:
         kept: list[Any] = []
-        close = Connection.close
+        close = Wire.close
 
-        def keep(self: Connection) -> None:
+        def keep(self: Wire) -> None:
             kept.append(self._socket.dup())
             close(self)
 
-        monkeypatch.setattr(Connection, "close", keep)
+        monkeypatch.setattr(Wire, "close", keep)
         _found("descriptors|hangs|Bad file descriptor")
         for sock in kept:
             sock.close()

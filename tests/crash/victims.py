@@ -27,12 +27,15 @@ async def _tool(world: World, chance: random.Random) -> Found:
     return world.running[token], frozenset({token}), token
 
 
-async def _connection(world: World, chance: random.Random) -> Found:
-    found = await world.connections()
-    if not found:
-        return None
-    peer = chance.choice(sorted(found))
-    return found[peer], frozenset({peer}), peer
+def _connection(listener: str) -> Find:
+    async def find(world: World, chance: random.Random) -> Found:
+        found = await world.connections(listener)
+        if not found:
+            return None
+        peer = chance.choice(sorted(found))
+        return found[peer], frozenset({peer}), peer
+
+    return find
 
 
 async def _session(world: World, chance: random.Random) -> Found:
@@ -71,7 +74,8 @@ HTTP: Final = ("modern", "legacy")
 KINDS: Final[dict[str, tuple[int, float, Find]]] = {
     # how often, virtual seconds that its supervisors need to forget it, how to find it
     "tool": (30, 0.0, _tool),
-    "connection": (20, 0.0, _connection),
+    "http_connection": (20, 0.0, _connection("http")),
+    "tcp_connection": (6, 0.0, _connection("tcp")),
     "session": (20, 0.0, _session),
     "server": (8, 15.0, _server),
     "stdio": (8, 15.0, _named("stdio", "stdio")),
@@ -79,8 +83,15 @@ KINDS: Final[dict[str, tuple[int, float, Find]]] = {
     "http_socket": (3, 15.0, _named("http_socket")),
     "http_connections": (4, 15.0, _named("http_connections", *HTTP)),
     "http": (2, 15.0, _named("http", *HTTP)),
+    "tcp_listener": (1, 15.0, _named("tcp_listener")),
+    "tcp_socket": (1, 15.0, _named("tcp_socket")),
+    "tcp_connections": (2, 15.0, _named("tcp_connections", "tcp")),
+    "tcp": (1, 15.0, _named("tcp", "tcp")),
     "sessions": (5, 15.0, _named("sessions")),
     "session_pool": (3, 15.0, _named("session_pool", "legacy")),
+    "tasks": (4, 15.0, _named("tasks")),
+    "task_pool": (2, 15.0, _named("task_pool", "tasks")),
+    "tasks_sup": (1, 30.0, _everybody("tasks_sup")),
     "subscriptions": (1, 30.0, _everybody("subscriptions")),
     "registry": (1, 30.0, _everybody("registry")),
     "sessions_sup": (1, 30.0, _everybody("sessions_sup")),
@@ -91,7 +102,10 @@ KINDS: Final[dict[str, tuple[int, float, Find]]] = {
 
 _GROUPS: Final[dict[str, str]] = {
     **dict.fromkeys(("subscriptions", "registry", "sessions_sup", "servers", "core"), "core"),
+    "tasks_sup": "core",
+    "task_pool": "tasks",
     **dict.fromkeys(("http_connections", "http", "http_listener", "http_socket"), "transports"),
+    **dict.fromkeys(("tcp_connections", "tcp", "tcp_listener", "tcp_socket"), "tcp"),
     "transports": "core",
     "stdio": "transports",
     "session_pool": "sessions",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections import deque
 from typing import Any
 
 import trio
 
+from tests.crash.incoming import Closed, Incoming
 from tests.crash.node import World
 from tests.crash.oracle import Violation
 from tests.erlmcp_py.transports.http.client import http
@@ -16,20 +17,39 @@ LIMIT = 120.0
 """Virtual seconds in which every request must have come to some end."""
 
 
-class Closed(Exception):
-    """The connection ended before the response was complete."""
+class _Messages:
+    """An iterator, and no generator: one that is left half-way would have to be closed."""
+
+    def __init__(self, wire: Wire, headers: dict[str, str]) -> None:
+        self._wire = wire
+        length = headers.get("content-length")
+        self._length = None if length is None else int(length)
+        self._ready: deque[bytes] = deque()
+        self._over = False
+
+    def __aiter__(self) -> _Messages:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self._ready:
+            if self._over:
+                raise StopAsyncIteration
+            if self._length is None:
+                more = await self._wire.events()
+                self._over = more is None
+            else:
+                more = await self._wire.body(self._length)
+                self._over = True
+            self._ready.extend(more or ())
+        return json.loads(self._ready.popleft())
 
 
-class Wire:
-    """One connection. peer: the name it has in the node."""
+class Wire(Incoming):
+    """One connection."""
 
     def __init__(self, stream: trio.SocketStream, peer: str) -> None:
-        self.stream = stream
-        self.peer = peer
-        self._buffer = b""
+        super().__init__(stream, peer)
         self.last_event_id: str | None = None
-        self.whole_at = trio.current_time()
-        """When something last came, or it was opened."""
 
     @classmethod
     async def dial(cls, world: World, owner: str) -> Wire:
@@ -39,60 +59,45 @@ class Wire:
 
     async def send(self, *arguments: Any) -> tuple[int, dict[str, str]]:
         """Send a request (as `http` takes it); status and headers of its response."""
-        if self._buffer:
-            raise Violation(f"{self.peer}: bytes that nobody asked for: {self._buffer!r}")
+        if self.buffer:
+            raise Violation(f"{self.peer}: bytes that nobody asked for: {self.buffer!r}")
         try:
             await self.stream.send_all(http(*arguments))
         except trio.BrokenResourceError:
             raise Closed from None
         return await self._head()
 
-    async def messages(self, headers: dict[str, str]) -> AsyncIterator[Any]:
+    def messages(self, headers: dict[str, str]) -> _Messages:
         """The messages of the response, to its end."""
-        if "content-length" in headers:
-            data = await self._exactly(int(headers["content-length"]))
-            if data:
-                yield json.loads(data)
-            return
-        while chunk := await self._chunk():
-            for line in chunk.split(b"\n"):
-                if line.startswith(b"id: "):
-                    self.last_event_id = line[4:].decode()
-                if line.startswith(b"data: ") and line != b"data: ":
-                    yield json.loads(line[6:])
+        return _Messages(self, headers)
+
+    async def body(self, length: int) -> list[bytes]:
+        """The one message of a response that says how long it is, if it has any."""
+        data = await self.exactly(length)
+        return [data] if data else []
+
+    async def events(self) -> list[bytes] | None:
+        """The messages of the next piece of a stream; None behind its last one."""
+        chunk = await self.chunk()
+        found = []
+        for line in chunk.split(b"\n"):
+            if line.startswith(b"id: "):
+                self.last_event_id = line[4:].decode()
+            if line.startswith(b"data: ") and line != b"data: ":
+                found.append(line[6:])
+        return found if chunk else None
 
     async def close(self) -> None:
         """Let go."""
         await self.stream.aclose()
 
     async def _head(self) -> tuple[int, dict[str, str]]:
-        first, *rest = (await self._until(b"\r\n\r\n")).decode().split("\r\n")
+        first, *rest = (await self.until(b"\r\n\r\n")).decode().split("\r\n")
         pairs = (line.partition(": ") for line in rest if line)
         return int(first.split(" ")[1]), {name.lower(): value for name, _, value in pairs}
 
-    async def _chunk(self) -> bytes:
-        data = await self._exactly(int(await self._until(b"\r\n"), 16))
-        await self._exactly(2)
+    async def chunk(self) -> bytes:
+        """One chunk of a stream; empty at its end."""
+        data = await self.exactly(int(await self.until(b"\r\n"), 16))
+        await self.exactly(2)
         return data
-
-    async def _until(self, mark: bytes) -> bytes:
-        while mark not in self._buffer:
-            await self._more()
-        taken, _, self._buffer = self._buffer.partition(mark)
-        return taken
-
-    async def _exactly(self, count: int) -> bytes:
-        while len(self._buffer) < count:
-            await self._more()
-        taken, self._buffer = self._buffer[:count], self._buffer[count:]
-        return taken
-
-    async def _more(self) -> None:
-        try:
-            data = await self.stream.receive_some(65536)
-        except trio.BrokenResourceError:
-            data = b""
-        if not data:
-            raise Closed
-        self._buffer += data
-        self.whole_at = trio.current_time()

@@ -8,6 +8,8 @@ other blocks show it at work:
 - `stdio`: what passes over standard input (→) and output (←), a message each; all blocks of a page are
   one connection.
 - `http`: requests and their responses.
+- `sse`: a path that is read, what comes as events of the stream (←), first the URI to post to, and what
+  is posted there (→).
 
 Of a message a page may leave members out. ``"…"`` stands for any value; ``"…name"`` as well, and where
 it is sent, for the value that it stood for.
@@ -24,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "mcp").glob("*.md"))
-KINDS = {"python", "console", "stdio", "http"}
+KINDS = {"python", "console", "stdio", "http", "sse"}
 
 _FENCE = re.compile(
     r"(?:^<!-- types: (?P<types>[^\n]*) -->\n\n?)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$",
@@ -78,7 +80,7 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def messages(block: Block) -> Iterator[tuple[str, Any]]:
-    """(arrow, message) of a `stdio` block."""
+    """(arrow, message) of a `stdio` or `sse` block."""
     for part in re.split(r"^(?=[→←])", block.text, flags=re.MULTILINE)[1:]:
         yield part[0], json.loads(part[1:])
 

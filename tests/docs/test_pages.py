@@ -17,12 +17,12 @@ import trio
 from click.testing import CliRunner
 
 from erlmcp_py.cli import cli
-from erlmcp_py.cli.calling import person
 from erlmcp_py.server import Server
 from erlmcp_py.transports.http.settings import ListenerConfig
 from erlmcp_py.transports.http.supervisor import child_spec as http_spec
 from erlmcp_py.transports.stdio import Channel, StdioOptions, child_spec
-from tests.erlmcp_py.transports.http.client import connect, http
+from tests.erlmcp_py.cli.calls import sit_down
+from tests.erlmcp_py.transports.http.client import Sse, connect, http
 from tests.erlmcp_py.transports.node import node
 from tests.erlmcp_py.transports.stdio.test_stdio import Pipes
 
@@ -75,7 +75,7 @@ def test_the_commands_print_what_the_page_says(
     for block in blocks(page):
         if block.kind != "console":
             continue
-        monkeypatch.setattr(person, "at_terminal", lambda block=block: bool(block.typed))
+        sit_down(monkeypatch, there=bool(block.typed))
         typed = "".join(f"{word}\n" for word in block.typed)
         for command, output in commands(block):
             program, *words = shlex.split(command)
@@ -112,7 +112,7 @@ async def serving(server: Server) -> AsyncIterator[Pipes]:
 @every_page
 async def test_the_messages_are_those_of_the_page(page: Path, module: str) -> None:
     memory = Memory()
-    shown = [block for block in blocks(page) if block.kind in ("stdio", "http")]
+    shown = [block for block in blocks(page) if block.kind in ("stdio", "http", "sse")]
     if not shown:
         return
     with trio.fail_after(30):
@@ -120,6 +120,8 @@ async def test_the_messages_are_those_of_the_page(page: Path, module: str) -> No
             for block in shown:
                 if block.kind == "stdio":
                     await _talk(pipes, block, memory)
+                elif block.kind == "sse":
+                    await _post_and_read(block, memory)
                 else:
                     await _exchange(block, memory)
 
@@ -135,6 +137,19 @@ async def _talk(pipes: Pipes, block: Any, memory: Memory) -> None:
             except trio.TooSlowError:
                 pytest.fail(f"{place} does not come")
             memory.compare(message, came, place)
+
+
+async def _post_and_read(block: Any, memory: Memory) -> None:
+    path = block.text.split()[1]
+    (_, uri), *rest = messages(block)
+    async with connect() as reader, connect() as poster:
+        session = await Sse(reader, poster).open(path)
+        assert session.uri.startswith(uri.removesuffix("…")), f"line {block.line}: {session.uri}"
+        for arrow, message in rest:
+            if arrow == "→":
+                await session.say(memory.fill(message))
+            else:
+                memory.compare(message, await session.message(), f"line {block.line}: {message}")
 
 
 async def _exchange(block: Any, memory: Memory) -> None:

@@ -165,7 +165,7 @@ def test_two_servers_cannot_share_a_name() -> None:
 
 
 def test_a_node_nobody_can_reach_is_refused() -> None:
-    assert "both are false" in refused(env={"ERLMCP__HTTP__ENABLED": "false"})
+    assert "all are false" in refused(env={"ERLMCP__HTTP__ENABLED": "false"})
 
 
 @given(
@@ -178,7 +178,7 @@ def test_no_environment_ends_in_anything_but_a_config_or_a_config_error(key, val
 
 
 def test_an_installed_package_finds_its_own_default_toml(tmp_path) -> None:
-    root = Path(configuration.__file__).parent.parent
+    root = Path(configuration.__file__).parents[2]
     build = f"from hatchling.build import build_wheel; print(build_wheel({str(tmp_path)!r}))"
     wheel = run_python(build, cwd=root).splitlines()[-1]
     zipfile.ZipFile(tmp_path / wheel).extractall(tmp_path / "site")
@@ -213,3 +213,58 @@ def test_only_what_is_started_can_be_permanent() -> None:
         "applications.permanent: 'shop' is not in applications.start; only what is started can be "
         "permanent"
     )
+
+
+def test_no_server_has_the_name_of_the_way_in() -> None:
+    servers = '[{name = "ws", target = "examples.simple:server"}]'
+    told = refused(env={"ERLMCP__SERVERS": servers})
+    assert "servers: /mcp/ws is where WebSockets are opened" in told
+    off = load(env={"ERLMCP__SERVERS": servers, "ERLMCP__WEBSOCKET__ENABLED": "false"})
+    assert off.servers[0].name == "ws"
+
+
+def test_tcp_serves_a_server_that_there_is() -> None:
+    assert "tcp.server: there is no server 'other'" in refused(env={"ERLMCP__TCP__SERVER": "other"})
+    assert load(env={"ERLMCP__TCP__SERVER": "weather"}).tcp.server == "weather"
+
+
+def test_tcp_stands_where_only_this_machine_reaches_it_unless_the_profile_says_otherwise() -> None:
+    env = {"ERLMCP__TCP__ENABLED": "true", "ERLMCP__TCP__HOST": "0.0.0.0"}
+    assert "tcp.host: '0.0.0.0' can be reached from other machines" in refused(env=env)
+    assert load(env=env | {"ERLMCP__NODE__PROFILE": "prod"}).tcp.host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True),
+        ("unix:/run/x.sock", True), ("0.0.0.0", False), ("::", False), ("192.168.1.2", False),
+        ("node.example", False), ("localhost.example", False),
+    ],
+)  # fmt: skip
+def test_the_dev_profile_listens_on_this_machine_only(host: str, allowed: bool) -> None:
+    env = {"ERLMCP__HTTP__HOST": host}
+    if allowed:
+        assert load(env=env).http.host == host
+    else:
+        assert refused(env=env).startswith(
+            f"http.host: {host!r} can be reached from other machines"
+        )
+    assert load(env=env | {"ERLMCP__NODE__PROFILE": "prod"}).http.host == host
+    assert load(env=env | {"ERLMCP__HTTP__ENABLED": "false", "ERLMCP__STDIO__ENABLED": "true"})
+
+
+def test_what_belongs_to_tls_together() -> None:
+    assert refused(env={"ERLMCP__HTTP__TLS__KEY": "node.key"}).startswith(
+        "http.tls.key: is set, but without http.tls.certificate nothing is encrypted"
+    )
+    certificate = {"ERLMCP__HTTP__TLS__CERTIFICATE": "node.pem"}
+    wanted = certificate | {"ERLMCP__HTTP__TLS__CLIENT_CERTIFICATES": "required"}
+    assert "needs http.tls.client_ca" in refused(env=wanted)
+    assert (
+        load(env=wanted | {"ERLMCP__HTTP__TLS__CLIENT_CA": "ca.pem"}).http.tls.client_ca == "ca.pem"
+    )
+    redirect = certificate | {"ERLMCP__HTTP__TLS__REDIRECT_PORT": "80"}
+    assert load(env=redirect).http.tls.redirect_port == 80
+    assert "a Unix socket has no ports" in refused(env=redirect | {"ERLMCP__HTTP__HOST": "unix:/x"})
+    assert "must be unix:/PATH" in refused(env={"ERLMCP__HTTP__HOST": "unix:x"})

@@ -10,7 +10,8 @@ import trio
 
 from erlmcp_py import registry
 from erlmcp_py.registry import Registry, RegistryError
-from supervisors import Pid, Runtime, exit_signal, monitor, receive, spawn
+from supervisors import Pid, Runtime, exit_signal, spawn, whereis
+from supervisors.testing import end_of
 
 
 @contextlib.asynccontextmanager
@@ -21,16 +22,7 @@ async def running() -> AsyncIterator[None]:
 
 
 async def kill(pid: Pid) -> None:
-    gone = trio.Event()
-
-    async def witness() -> None:
-        monitor(pid)
-        exit_signal(pid, "kill")
-        await receive()
-        gone.set()
-
-    spawn(witness)
-    await gone.wait()
+    await end_of(pid, lambda: exit_signal(pid, "kill"))
 
 
 def process() -> Pid:
@@ -160,3 +152,38 @@ async def test_an_unknown_or_forgotten_name_is_not_waited_for(
         assert await registry.unregister_transport("http")
         assert await registry.transports() == {}
         assert trio.current_time() == start
+
+
+async def test_who_finds_no_server_is_told_which_was_meant() -> None:
+    async def why(name: str | None = None) -> str:
+        with pytest.raises(registry.UnknownServer) as unknown:
+            await registry.find(name, transport="tcp")
+        return str(unknown.value)
+
+    async with running():
+        assert await why() == "this node has no default server"
+        assert await why("a") == "there is no server 'a'"
+        await registry.set_default("b")
+        assert await why() == "the default server of this node is 'b', which is not there"
+        await registry.bind("tcp", "c")
+        assert await why() == "the transport 'tcp' is bound to the server 'c', which is not there"
+
+
+async def test_the_tables_of_a_registry_end_with_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running():
+        pid = process()
+        await registry.register_server("a", pid, None)
+        assert registry.at_hand(None, "http") == pid
+        old = whereis(registry.NAME)
+        await kill(old)
+        assert registry.at_hand("a", None) is None
+        with pytest.raises(registry.ServerDown, match="registry is being restarted"):
+            await registry.find("a")
+        await registry.Registry.start(name=registry.NAME)
+        assert registry.at_hand("a", None) is None
+        with pytest.raises(registry.UnknownServer, match="'a'"):
+            await registry.find("a")
+        await registry.register_server("a", pid, None)
+        assert await registry.find() == pid

@@ -209,7 +209,8 @@ def _modern(reading: oracle.Reading, headers: dict[str, str], version: str) -> s
     said = meta.get(PROTOCOL_VERSION) if isinstance(meta, dict) else None
     if isinstance(said, str) and said != version:
         repeated = False
-    target = value.get("params", {}).get(NAMED_BY.get(value["method"], ""))
+    named_by = NAMED_BY.get(value["method"])
+    target = None if named_by is None else value.get("params", {}).get(named_by)
     if isinstance(target, str):
         try:
             repeated &= decode_value(headers.get("mcp-name", "\0").encode()) == target

@@ -16,10 +16,14 @@ import msgspec
 
 from erlmcp_py.protocol.jsonrpc import ErrorResponse, Notification, Request, Response
 from erlmcp_py.protocol.meta import CLIENT_CAPABILITIES, PROTOCOL_VERSION
+from erlmcp_py.protocol.refusals import refusal_of
 from erlmcp_py.protocol.versions import LATEST, LEGACY
 from tests import schema_gate
 from tests.erlmcp_py.protocol.test_bad_input import right
 from tests.fuzz.world import LINE_LIMIT, PROMPT, RESOURCE, TEMPLATE, TOOLS
+
+STRAY: Final = 1
+"""Stands for an error that nothing deserves."""
 
 OK: Final = 0
 """Stands for a result among the codes."""
@@ -90,8 +94,12 @@ def key_of(message: Any) -> Any:
 
 
 def code_of(message: Any) -> int:
-    """The code of an answer, `OK` of a result."""
-    return message["error"]["code"] if "error" in message else OK
+    """The code of an answer, `OK` of a result; `STRAY` of an error that the catalogue has not."""
+    if "error" not in message:
+        return OK
+    code: int = message["error"]["code"]
+    entry = refusal_of(message["error"].get("data"))
+    return code if entry is not None and code in entry.errors else STRAY
 
 
 def says_version(value: Any) -> bool:

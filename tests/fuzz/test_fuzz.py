@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz import campaign, http, oracle, stdio
+from tests.fuzz import campaign, channel, http, oracle, stdio
 from tests.fuzz.grammar import ACCEPT, Shot
 from tests.schema_gate import Gate
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-NODES = 45
+NODES = 18
 
 
 @pytest.mark.parametrize("transport", campaign.TRANSPORTS)
@@ -44,21 +44,21 @@ def line(message: Any) -> bytes:
 )
 def test_a_wrong_answer_on_stdio_is_seen(spoil: Any) -> None:
     said, reports = stdio.play([line(PING)])
-    stdio.judge([line(PING)], said, reports)
+    channel.judge([line(PING)], said, reports)
     spoil(said)
     with pytest.raises((AssertionError, ValueError)):
-        stdio.judge([line(PING)], said, reports)
+        channel.judge([line(PING)], said, reports)
 
 
 def test_a_crash_that_nobody_meant_is_seen() -> None:
-    params = {**stdio.GOOD["params"], "name": "fail", "arguments": {}}
-    tool = {**stdio.GOOD, "id": 1, "params": params}
+    params = {**channel.GOOD["params"], "name": "fail", "arguments": {}}
+    tool = {**channel.GOOD, "id": 1, "params": params}
     said, reports = stdio.play([line(tool)])
-    stdio.judge([line(tool)], said, reports)
+    channel.judge([line(tool)], said, reports)
     (crash,) = [report for report in reports if type(report).__name__ == "CrashReport"]
     object.__setattr__(crash, "label", "stdio")
     with pytest.raises(AssertionError):
-        stdio.judge([line(tool)], said, reports)
+        channel.judge([line(tool)], said, reports)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ from erlmcp_py.transports.http.settings import ListenerConfig
 from erlmcp_py.transports.http.supervisor import child_spec as http_listener
 from erlmcp_py.transports.stdio import Channel, StdioOptions
 from erlmcp_py.transports.stdio import child_spec as stdio_transport
+from erlmcp_py.transports.tcp import TcpSettings
+from erlmcp_py.transports.tcp import child_spec as tcp_listener
+from erlmcp_py.transports.websocket.settings import WebSocketSettings
 from supervisors import (
     CrashReport,
     ErrorReport,
@@ -27,6 +30,7 @@ from supervisors import (
     spawn,
 )
 from tests.erlmcp_py.transports.node import node
+from tests.erlmcp_py.transports.tcp.client import Framing
 
 SERVER: Final = "probe"
 TOOLS: Final = ("echo", "crash", "fail", "later", "steps", "greet")
@@ -126,13 +130,25 @@ def faults(reports: list[Report]) -> list[Report]:
     ]
 
 
-HTTP: Final = ListenerConfig(port=0, limits=HttpLimits(max_body=LINE_LIMIT))
+HTTP: Final = ListenerConfig(
+    port=0,
+    limits=HttpLimits(max_body=LINE_LIMIT),
+    websocket=WebSocketSettings(message_limit=LINE_LIMIT),
+)
 
 
 @asynccontextmanager
 async def http_node() -> AsyncIterator[list[Report]]:
     """A node with a listener."""
     async with node({SERVER: make_server()}, http_listener(HTTP)) as reports:
+        yield reports
+
+
+@asynccontextmanager
+async def tcp_node(framing: Framing) -> AsyncIterator[list[Report]]:
+    """A node with a TCP listener."""
+    settings = TcpSettings(port=0, framing=framing, message_limit=LINE_LIMIT)
+    async with node({SERVER: make_server()}, tcp_listener(settings)) as reports:
         yield reports
 
 

@@ -1,4 +1,4 @@
-"""Clients that others have written, each driven as a program over lines of JSON.
+"""Clients that others have written, each driven as a program over lines of JSON; and their servers.
 
 `Driver` starts one (`js/`, `drivers/`) and speaks MCP's own names to it: `request` hands back what the
 client made of the answer, as it was on the wire; `events` collects what it was told or asked meanwhile.
@@ -24,13 +24,17 @@ from tests.conformance import node as nodejs
 
 ROOT = Path(__file__).parents[2]
 JS = Path(__file__).with_name("js")
+THEIRS = Path(__file__).with_name("theirs")
+PYTHON = [sys.executable, "-W", "ignore"]
 PATIENCE = 30.0
 """Seconds after which a client that says nothing has failed."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How to reach the server. era: what the client is told to speak, "legacy" or "modern"."""
+    """How to reach the server. transport: "http" (streamable), "sse" (that of 2024-11-05),
+    "websocket" or "stdio". era: what the client is told to speak, "legacy" or "modern".
+    """
 
     client: str
     transport: str
@@ -49,9 +53,11 @@ ERAS = {
 WAYS = [
     Way(client, transport, era)
     for client, eras in ERAS.items()
-    for transport in ("http", "stdio")
+    for transport in ("http", "sse", "stdio")
     for era in eras
+    if transport != "sse" or era == "legacy"
 ]
+WAYS.append(Way("typescript_1", "websocket", "legacy"))  # no other has it any more
 
 
 class Told(Exception):
@@ -82,16 +88,32 @@ def has_node() -> None:
         missing(str(problem))
 
 
+def _node_environment() -> dict[str, str]:
+    return nodejs.environment() | {"ERLMCP_NODE_HOME": str(nodejs.HOME)}
+
+
+def _has_package(flavour: str) -> None:
+    package = {"official": "mcp", "fast_mcp": "fastmcp"}[flavour]
+    if importlib.util.find_spec(package) is None:
+        missing(f"{package} is not installed: it is in the extra `conformance`")
+
+
 def _program(client: str) -> tuple[list[str], dict[str, str]]:
     if client.startswith("typescript"):
         has_node()
-        environment = nodejs.environment() | {"ERLMCP_NODE_HOME": str(nodejs.HOME)}
-        return [str(nodejs.node()), str(JS / f"{client}.mjs")], environment
-    package = {"official": "mcp", "fast_mcp": "fastmcp"}[client]
-    if importlib.util.find_spec(package) is None:
-        missing(f"{package} is not installed: it is in the extra `conformance`")
-    quiet = ["-W", "ignore"]
-    return [sys.executable, *quiet, "-m", f"tests.interop.drivers.{client}"], dict(os.environ)
+        return [str(nodejs.node()), str(JS / f"{client}.mjs")], _node_environment()
+    _has_package(client)
+    return [*PYTHON, "-m", f"tests.interop.drivers.{client}"], dict(os.environ)
+
+
+def server_program(server: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command of a server of `theirs/`, named as the clients of the same SDK, and its environment."""
+    if server.startswith("typescript"):
+        has_node()
+        command = [str(nodejs.node()), str(THEIRS / f"{server}.mjs"), *arguments]
+        return command, _node_environment()
+    _has_package(server)
+    return [*PYTHON, str(THEIRS / "python.py"), server, *arguments], dict(os.environ)
 
 
 class Driver:

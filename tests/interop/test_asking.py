@@ -1,4 +1,4 @@
-"""Handlers that ask: the official client answers, in both eras, over HTTP and stdio."""
+"""Handlers that ask: the official client answers, in both eras, over HTTP and stdio, and over HTTP+SSE."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import trio
 from mcp import StdioServerParameters, stdio_client, types
 from mcp.client.client import Client
+from mcp.client.sse import sse_client
 from mcp.shared.exceptions import MCPError
 
 from .conftest import ROOT, Node
@@ -25,6 +26,7 @@ pytestmark = [
 
 SERVER = "tests.interop.servers.asking:server"
 WAYS = [(t, m) for t in ("http", "stdio") for m in ("legacy", "auto")]
+WAYS.append(("sse", "legacy"))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,9 @@ def connect(request: pytest.FixtureRequest, asking_node: Node) -> Any:
     @asynccontextmanager
     async def connected(user: User | None) -> AsyncIterator[Client]:
         target: Any = asking_node.url("asking")
-        if transport == "stdio":
+        if transport == "sse":
+            target = sse_client(asking_node.url("asking/sse"))
+        elif transport == "stdio":
             arguments = ["-m", "erlmcp_py", "run", "--stdio", "--server", SERVER]
             target = stdio_client(
                 StdioServerParameters(
@@ -141,7 +145,7 @@ async def test_a_client_that_cannot_be_asked_is_told_what_it_lacks(connect: Any)
         if client.protocol_version == "2026-07-28":
             with pytest.raises(MCPError, match="elicitation") as caught:
                 await client.call_tool("greet", {})
-            assert caught.value.error.data == {"requiredCapabilities": {"elicitation": {}}}
+            assert caught.value.error.data["requiredCapabilities"] == {"elicitation": {}}
         else:
             result = await client.call_tool("greet", {})
             assert result.is_error

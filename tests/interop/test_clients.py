@@ -1,7 +1,7 @@
 """Clients that others have written against a node, in every way each of them can speak.
 
-TypeScript SDK versions 1 and 2, the Python SDK and FastMCP, over HTTP and stdio, in both eras: what
-the official conformance suite does not look at, and what it does.
+TypeScript SDK versions 1 and 2, the Python SDK and FastMCP, over HTTP and stdio, in both eras, and over
+HTTP+SSE in the one it belongs to: what the official conformance suite does not look at, and what it does.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 def config(way: Way, node: Node) -> dict[str, Any]:
     if way.transport == "http":
         return {"url": node.url("everything")}
+    if way.transport == "sse":
+        return {"url": node.url("everything/sse"), "sse": True}
+    if way.transport == "websocket":
+        url = node.url("everything/ws").replace("http", "ws", 1)
+        return {"url": url, "websocket": True}
     command = [sys.executable, "-m", "erlmcp_py", "run", "--stdio", "--server", SERVER]
     return {"command": command, "env": node.env}
 
@@ -284,7 +289,7 @@ def test_a_resource_that_is_not_there(client: Driver) -> None:
     with pytest.raises(Told) as caught:
         client.request("resources/read", uri="everything://nothing")
     assert caught.value.code == no_resource(client)
-    assert caught.value.data == {"uri": "everything://nothing"}
+    assert caught.value.data["uri"] == "everything://nothing"
 
 
 # --- prompts and completion -----------------------------------------------------------------

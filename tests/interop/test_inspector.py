@@ -3,53 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conformance import node as nodejs
 
-from .conftest import ROOT, Node
+from .conftest import Node
 from .driving import has_node
+from .inspecting import Inspector
 
 pytestmark = pytest.mark.interop
 
 SERVER = "tests.interop.servers.everything:server"
 WAYS = [(transport, era) for transport in ("http", "stdio") for era in ("legacy", "modern")]
-
-
-@dataclass
-class Inspector:
-    """Runs the command line. target: how it reaches the server."""
-
-    target: list[str]
-    env: dict[str, str]
-
-    def run(self, method: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        launcher = nodejs.package("@modelcontextprotocol/inspector")
-        program = launcher / "clients" / "launcher" / "build" / "index.js"
-        return subprocess.run(
-            [
-                *(str(nodejs.node()), str(program), "--cli", *self.target),
-                *("-q", "--format", "json", "--method", method, *arguments),
-            ],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env=self.env,
-            timeout=60,
-            check=False,
-        )
-
-    def result(self, method: str, *arguments: str) -> Any:
-        run = self.run(method, *arguments)
-        assert run.returncode == 0, run.stderr
-        return json.loads(run.stdout)["result"]
+WAYS.append(("sse", "legacy"))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +35,8 @@ def inspector(request: pytest.FixtureRequest, everything: Node, tmp_path: Path) 
     transport, era = request.param
     if transport == "http":
         target = [everything.url("everything"), "--transport", "http"]
+    elif transport == "sse":
+        target = [everything.url("everything/sse"), "--transport", "sse"]
     else:
         # In a file, because the Inspector has an option `--server` of its own.
         arguments = ["-m", "erlmcp_py", "run", "--stdio", "--server", SERVER]

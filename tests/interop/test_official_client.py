@@ -1,4 +1,4 @@
-"""The official Python SDK's client against the examples: both eras, HTTP and stdio."""
+"""The official Python SDK's client against the examples: both eras, HTTP, HTTP+SSE and stdio."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mcp import StdioServerParameters, stdio_client
 from mcp.client.client import Client
+from mcp.client.sse import sse_client
 from mcp.shared.exceptions import MCPError
 
 from .conftest import ROOT, Node
@@ -23,7 +24,7 @@ pytestmark = [
     ),
 ]
 
-WAYS = [(t, m) for t in ("http", "stdio") for m in ("legacy", "auto")]
+WAYS = [(t, m) for t in ("http", "sse", "stdio") for m in ("legacy", "auto")]
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: "-".join(way))
@@ -34,6 +35,8 @@ def connect(request: pytest.FixtureRequest, node: Node) -> Any:
     async def connected(server: str, **options: Any) -> AsyncIterator[Client]:
         if transport == "http":
             target: Any = node.url(server)
+        elif transport == "sse":
+            target = sse_client(node.url(f"{server}/sse"))
         else:
             target = stdio_client(
                 StdioServerParameters(

@@ -40,7 +40,8 @@ def is_public(module: ModuleType) -> bool:
 
 def taught() -> list[str]:
     """Public modules, and the rooms in which public classes with callbacks or verbs live."""
-    classes = [c for c in map(supervisors.__dict__.get, supervisors.__all__) if isclass(c)]
+    exported = (getattr(supervisors, name) for name in supervisors.__all__)
+    classes = [one for one in exported if isclass(one)]
     rooms = {c.__module__ for c in classes if any(f in vars(c) for f in ("init", "start_link"))}
     rooms |= {c.__module__ for c in (supervisors.Task, supervisors.Application)}
     return sorted({m.__name__ for m in MODULES if is_public(m)} | rooms)

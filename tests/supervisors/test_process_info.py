@@ -196,3 +196,30 @@ def test_memory_runs_no_code_of_the_state(as_process):
         assert process_info(pid, "memory") > 100_000
 
     as_process(main)
+
+
+def test_memory_believes_no_address(as_process):
+    """Some extension types answer `__sizeof__` with an address (msgspec.Raw does)."""
+
+    class Liar:
+        def __sizeof__(self):
+            return 0x7F31B5F1E130
+
+    async def main():
+        pid = await Holder.start(Liar(), b"x" * 100_000)
+        assert 100_000 <= process_info(pid, "memory") < 110_000
+
+    as_process(main)
+
+
+def test_memory_leaves_code_to_itself(as_process):
+    def handler():
+        raise AssertionError
+
+    handler.cache = b"x" * 1_000_000
+
+    async def main():
+        pid = await Holder.start(handler, pytest)
+        assert process_info(pid, "memory") < 10_000
+
+    as_process(main)

@@ -95,6 +95,37 @@ def test_everybody_in_line_gets_a_turn(as_process: Any) -> None:
     as_process(main)
 
 
+def test_who_makes_a_few_calls_and_waits_again_is_not_put_off_however_many_there_are(
+    as_process: Any,
+) -> None:
+    """Thousands of connections with a request each, in one turn of the loop."""
+    many = 2 * BUDGET
+
+    async def main() -> None:
+        seen = [0]
+        server = await Counter.start(seen)
+        request, put_off = trio.Event(), []
+
+        async def serves() -> None:
+            for _ in range(3):
+                await request.wait()
+                _, pending = otp.call_or_send(server, "count")
+                put_off.append(pending)
+
+        for _ in range(many):
+            otp.spawn(serves)
+        for _ in range(3):
+            await trio.testing.wait_all_tasks_blocked()
+            request.set()
+            request = trio.Event()
+            await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()
+        assert seen == [3 * many]
+        assert put_off == [None] * (3 * many)
+
+    as_process(main)
+
+
 def test_servers_that_are_never_idle_and_callers_that_never_wait_share(as_process: Any) -> None:
     async def main() -> None:
         seen = [0] * 8

@@ -1,5 +1,6 @@
 """`Server`: what an MCP server offers, declared with decorators."""
 
+from erlmcp_py.server.definition.definitions import DEFAULT_TIMEOUT
 from erlmcp_py.server.definition.entries import (
     CompletionDef,
     ListingDef,
@@ -8,7 +9,7 @@ from erlmcp_py.server.definition.entries import (
     TemplateDef,
     ToolDef,
 )
-from erlmcp_py.server.definition.server import DEFAULT_TIMEOUT, Server
+from erlmcp_py.server.definition.server import Server
 
 __all__ = [
     "DEFAULT_TIMEOUT",

@@ -1,50 +1,75 @@
-"""A function becomes a prompt, or proposes values for an argument."""
+"""`Server.prompt`: a function becomes a prompt."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 from msgspec import Meta
 
 from erlmcp_py.protocol.prompts import Prompt, PromptArgument
 from erlmcp_py.protocol.wire import Json
-from erlmcp_py.server.definition.checks import Icons, checked_icons, checked_meta
+from erlmcp_py.server.definition.checks import (
+    Icons,
+    checked_icons,
+    checked_meta,
+    checked_name,
+    function_name,
+    refuse_bare,
+)
+from erlmcp_py.server.definition.definitions import DEFAULT_TIMEOUT, Definitions, F
 from erlmcp_py.server.definition.entries import PromptDef
 from erlmcp_py.server.schema import text_arguments_of
-from erlmcp_py.server.signature import Handler, Parameter
+from erlmcp_py.server.signature import MAX_WAITING, Isolation, Parameter
 
 
-def define_prompt(
-    handler: Handler,
-    name: str,
-    *,
-    title: str | None,
-    description: str | None,
-    icons: Icons | None,
-    meta: Json | None,
-) -> PromptDef:
-    """The entry of a prompt; see `Server.prompt`."""
-    arguments = text_arguments_of(handler)
-    prompt = Prompt(
-        name=name,
-        title=title,
-        description=description or handler.description or None,
-        arguments=[_argument(parameter) for parameter in handler.parameters] or None,
-        icons=checked_icons(icons, handler.where),
-        meta=checked_meta(meta, handler.where),
-    )
-    return PromptDef(prompt, handler, arguments)
+class Prompts(Definitions):
+    """The part of a `Server` that defines prompts."""
 
+    def prompt(
+        self,
+        name: str | None = None,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        isolation: Isolation = "inline",
+        max_concurrency: int | None = None,
+        max_waiting: int = MAX_WAITING,
+        icons: Icons | None = None,
+        meta: Json | None = None,
+    ) -> Callable[[F], F]:
+        """Make the decorated function a prompt; its parameters are the prompt's arguments."""
+        refuse_bare("prompt", name)
 
-def check_completion(handler: Handler) -> None:
-    """TypeError unless the function takes what has been typed, and perhaps what is known."""
-    hints = [parameter.hint for parameter in handler.parameters]
-    if hints not in ([str], [str, dict[str, str]]):
-        given = ", ".join(f"{parameter.name}: {parameter.hint}" for parameter in handler.parameters)
-        raise TypeError(
-            f"{handler.where}: a completion takes (value: str) or "
-            f"(value: str, arguments: dict[str, str]), not ({given})"
-        )
+        def define(function: F) -> F:
+            handler = self._handler(
+                function,
+                timeout=timeout,
+                isolation=isolation,
+                max_concurrency=max_concurrency,
+                max_waiting=max_waiting,
+            )
+            key = checked_name(
+                function_name(handler) if name is None else name, handler.where, "prompt"
+            )
+            arguments = text_arguments_of(handler)
+            shown = Prompt(
+                name=key,
+                title=title,
+                description=description or handler.description or None,
+                arguments=[_argument(parameter) for parameter in handler.parameters] or None,
+                icons=checked_icons(icons, handler.where),
+                meta=checked_meta(meta, handler.where),
+            )
+            self._enter("prompts", key, PromptDef(shown, handler, arguments))
+            return function
+
+        return define
+
+    def remove_prompt(self, name: str) -> None:
+        """Offer a prompt no more. KeyError if there is none of that name."""
+        self._take_out("prompts", name)
 
 
 def _argument(parameter: Parameter) -> PromptArgument:

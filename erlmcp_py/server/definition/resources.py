@@ -1,6 +1,9 @@
-"""A function becomes the source of a resource, or of a family of them."""
+"""`Server.resource`: a function becomes the source of a resource, or of a family of them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from erlmcp_py.protocol.content import Annotations
 from erlmcp_py.protocol.resources import Resource, ResourceTemplate
@@ -11,68 +14,134 @@ from erlmcp_py.server.definition.checks import (
     checked_annotations,
     checked_icons,
     checked_meta,
+    function_name,
+    refuse_bare,
 )
-from erlmcp_py.server.definition.entries import ResourceDef, TemplateDef
+from erlmcp_py.server.definition.definitions import DEFAULT_TIMEOUT, Definitions, F
+from erlmcp_py.server.definition.entries import ListingDef, ResourceDef, TemplateDef
+from erlmcp_py.server.listings import read_listing
 from erlmcp_py.server.schema import TextArguments, shapes_of, text_arguments_of
-from erlmcp_py.server.signature import Handler
+from erlmcp_py.server.signature import MAX_WAITING, Handler, Isolation
 from erlmcp_py.server.uri import UriTemplate, check_uri, compile_template, is_template
 
 
-def define_resource(
+class Resources(Definitions):
+    """The part of a `Server` that defines resources, their templates and lists of them."""
+
+    def resource(
+        self,
+        uri: str,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        mime_type: str | None = None,
+        size: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        isolation: Isolation = "inline",
+        max_concurrency: int | None = None,
+        max_waiting: int = MAX_WAITING,
+        annotations: Annotations | None = None,
+        icons: Icons | None = None,
+        meta: Json | None = None,
+        cache: CacheHint | None = None,
+        any_path: bool = False,
+    ) -> Callable[[F], F]:
+        """Make the decorated function the source of the resource at `uri`.
+
+        A URI with variables, `weather://{city}/current`, is a template (RFC 6570); each variable is
+        then a parameter of the function, converted to its hint. size: in bytes, if it is known. cache:
+        how long clients may keep the contents; as the server says unless given. any_path: what stands
+        for ``{+path}`` may be absolute and lead upwards with ``..``; otherwise such a URI is unknown.
+        """
+        if not isinstance(uri, str):
+            raise TypeError("write @server.resource('scheme://...'): the URI is required")
+
+        def define(function: F) -> F:
+            handler = self._handler(
+                function,
+                timeout=timeout,
+                isolation=isolation,
+                max_concurrency=max_concurrency,
+                max_waiting=max_waiting,
+            )
+            if cache is not None and not isinstance(cache, CacheHint):
+                raise TypeError(f"{handler.where}: cache must be a CacheHint, not {cache!r}")
+            shown = {
+                "name": name or function_name(handler),
+                "title": title,
+                "description": description or handler.description or None,
+                "mime_type": mime_type,
+                "annotations": checked_annotations(annotations, handler.where),
+                "icons": checked_icons(icons, handler.where),
+                "meta": checked_meta(meta, handler.where),
+            }
+            if is_template(uri):
+                if size is not None:
+                    raise TypeError(
+                        f"{handler.where}: the resources of the template {uri!r} have no common size"
+                    )
+                family = _template(handler, uri, shown, cache, any_path=any_path)
+                self._enter("templates", uri, family)
+            else:
+                self._enter("resources", uri, _resource(handler, uri, shown, cache, size))
+            return function
+
+        return define
+
+    def resource_list(
+        self, name: str | None = None, *, timeout: float = DEFAULT_TIMEOUT
+    ) -> Callable[[F], F]:
+        """Let the decorated generator function list resources, behind those that are defined.
+
+        It yields `Resource`s, and is read no further than the page needs that a client asks for. It is
+        called again for every page; with a parameter ``after: str | None`` it is told the URI of the
+        last resource on the page before, and goes on behind it. What reads them is another matter: a
+        template, as a rule.
+        """
+        refuse_bare("resource_list", name)
+
+        def define(function: F) -> F:
+            handler = read_listing(function, timeout=timeout)
+            key = getattr(function, "__name__", repr(function)) if name is None else name
+            self._enter("listings", key, ListingDef(handler))
+            return function
+
+        return define
+
+    def remove_resource(self, uri: str) -> None:
+        """Offer a resource, or a template, no more. KeyError if there is none of that URI."""
+        self._take_out("templates" if uri in self.templates else "resources", uri)
+
+    def offers(self, uri: str) -> bool:
+        """Whether a resource, or a template that fits, is there for `uri`."""
+        return uri in self.resources or any(
+            family.keywords_for(uri) is not None for family in self.templates.values()
+        )
+
+
+def _template(
     handler: Handler,
     uri: str,
-    *,
-    name: str,
-    title: str | None,
-    description: str | None,
-    mime_type: str | None,
-    size: int | None,
-    annotations: Annotations | None,
-    icons: Icons | None,
-    meta: Json | None,
+    shown: Mapping[str, Any],
     cache: CacheHint | None,
-    any_path: bool = False,
-) -> ResourceDef | TemplateDef:
-    """The entry of a resource or, if the URI has variables, of a template; see `Server.resource`."""
-    where = handler.where
-    if cache is not None and not isinstance(cache, CacheHint):
-        raise TypeError(f"{where}: cache must be a CacheHint, not {cache!r}")
-    text = description or handler.description or None
-    hints = checked_annotations(annotations, where)
-    pictures = checked_icons(icons, where)
-    more = checked_meta(meta, where)
-    if is_template(uri):
-        if size is not None:
-            raise TypeError(f"{where}: the resources of the template {uri!r} have no common size")
-        pattern = _compiled(uri, handler, any_path=any_path)
-        arguments = text_arguments_of(handler, pattern.variables)
-        _check_variables(pattern, arguments, handler)
-        template = ResourceTemplate(
-            uri_template=uri,
-            name=name,
-            title=title,
-            description=text,
-            mime_type=mime_type,
-            annotations=hints,
-            icons=pictures,
-            meta=more,
-        )
-        return TemplateDef(template, pattern, handler, arguments, cache)
+    *,
+    any_path: bool,
+) -> TemplateDef:
+    pattern = _compiled(uri, handler, any_path=any_path)
+    arguments = text_arguments_of(handler, pattern.variables)
+    _check_variables(pattern, arguments, handler)
+    template = ResourceTemplate(uri_template=uri, **shown)
+    return TemplateDef(template, pattern, handler, arguments, cache)
+
+
+def _resource(
+    handler: Handler, uri: str, shown: Mapping[str, Any], cache: CacheHint | None, size: int | None
+) -> ResourceDef:
     _check_fixed(uri, handler)
     if size is not None and (type(size) is not int or size < 0):
-        raise ValueError(f"{where}: size must be a number of bytes, not {size!r}")
-    resource = Resource(
-        uri=uri,
-        name=name,
-        title=title,
-        description=text,
-        mime_type=mime_type,
-        size=size,
-        annotations=hints,
-        icons=pictures,
-        meta=more,
-    )
-    return ResourceDef(resource, handler, cache)
+        raise ValueError(f"{handler.where}: size must be a number of bytes, not {size!r}")
+    return ResourceDef(Resource(uri=uri, size=size, **shown), handler, cache)
 
 
 def _compiled(uri: str, handler: Handler, *, any_path: bool) -> UriTemplate:

@@ -54,7 +54,7 @@ def interaction_of(host: Host, request: Request, scope: Scope) -> Interaction | 
     params = params_as(request, _RoundParams)
     carried = Carried()
     if params.request_state is not None:
-        binding = _binding(host, request, scope)
+        binding = binding_of(host.name, request, scope)
         carried = _carried(host.sealer.open(params.request_state, binding, host.clock()))
     return Rounds(carried, params.input_responses or {})
 
@@ -64,13 +64,13 @@ def input_required(
 ) -> InputRequiredResult:
     """The answer to a request whose handler needs input: the questions, and the sealed state."""
     state = host.sealer.seal(
-        _encode(rounds.carry()), _binding(host, request, scope), host.clock() + LIFETIME
+        _encode(rounds.carry()), binding_of(host.name, request, scope), host.clock() + LIFETIME
     )
     requests = {key: question.request for key, question in signal.questions.items()}
     return InputRequiredResult(input_requests=requests, request_state=state)
 
 
-def _binding(host: Host, request: Request, scope: Scope) -> bytes:
-    """Who asks what of whom: a state is good for that and nothing else."""
+def binding_of(server: str, request: Request, scope: Scope) -> bytes:
+    """Who asks what of which server: a state is good for that and nothing else."""
     rest = params_as(request, _Rest)
-    return bind(scope.principal, host.name, request.method, _encode_sorted(rest))
+    return bind(scope.principal, server, request.method, _encode_sorted(rest))

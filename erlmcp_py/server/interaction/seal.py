@@ -21,7 +21,8 @@ import os
 import struct
 from typing import TYPE_CHECKING, Final
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.protocol.errors import McpError, refused
+from erlmcp_py.protocol.refusals import INVALID_PARAMS
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -87,7 +88,7 @@ class StateSealer:
             raise _refused()
         (expires,) = _EXPIRY.unpack_from(plain)
         if now > expires:
-            raise McpError(INVALID_PARAMS, "requestState has expired; send the request anew")
+            raise refused(INVALID_PARAMS, "requestState has expired; send the request anew")
         return plain[_EXPIRY.size :]
 
     def _all(self) -> tuple[AESGCM, ...]:
@@ -136,4 +137,4 @@ def _decrypted(cipher: AESGCM, nonce: bytes, sealed: bytes, binding: bytes) -> b
 
 
 def _refused() -> McpError:
-    return McpError(INVALID_PARAMS, "requestState is not one that this server gave to this request")
+    return refused(INVALID_PARAMS, "requestState is not one that this server gave to this request")

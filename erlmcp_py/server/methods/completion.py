@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from erlmcp_py.protocol.completion import CompleteParams, CompleteResult, Completion
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.protocol.errors import refused
 from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.refusals import INVALID_PARAMS
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call, with_context
 from erlmcp_py.server.host import Host
@@ -20,7 +21,7 @@ def _complete(host: Host, request: Request, scope: Scope) -> Result | Call:
     try:
         definition = host.server.find_completion(params)
     except KeyError as missing:
-        raise McpError(
+        raise refused(
             INVALID_PARAMS, f"Cannot complete for {missing.args[0]!r}: no such prompt or template"
         ) from None
     if definition is None:

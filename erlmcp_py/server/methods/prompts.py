@@ -6,9 +6,10 @@ from typing import Final
 
 from msgspec import Raw
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.protocol.errors import refused
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.prompts import GetPromptParams, ListPromptsResult
+from erlmcp_py.protocol.refusals import PROMPT_NOT_FOUND, SCHEMA_MISMATCH
 from erlmcp_py.server.call import Call, with_context
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.methods.listing import Listing, advertised, listed, place_of
@@ -35,12 +36,12 @@ def _prompts_get(host: Host, request: Request, scope: Scope) -> Call:
     params = params_as(request, GetPromptParams)
     definition = host.server.prompts.get(params.name)
     if definition is None:
-        raise McpError(INVALID_PARAMS, f"Unknown prompt: {params.name!r}")
+        raise refused(PROMPT_NOT_FOUND, f"Unknown prompt: {params.name!r}")
     try:
         keywords = definition.arguments.parse(params.arguments)
     except InvalidArguments as problem:
-        raise McpError(
-            INVALID_PARAMS, f"Invalid arguments for prompt {params.name!r}: {problem}"
+        raise refused(
+            SCHEMA_MISMATCH, f"Invalid arguments for prompt {params.name!r}: {problem}"
         ) from None
     description = definition.prompt.description
     return with_context(

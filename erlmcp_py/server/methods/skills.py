@@ -11,7 +11,7 @@ from inspect import Signature
 from typing import Any
 
 from erlmcp_py.protocol.content import ResourceContents, TextResourceContents
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, method_not_found
+from erlmcp_py.protocol.errors import method_not_found, refused
 from erlmcp_py.protocol.extensions.skills import (
     GetSkillParams,
     GetSkillResult,
@@ -20,6 +20,7 @@ from erlmcp_py.protocol.extensions.skills import (
     ReadDirectoryResult,
 )
 from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.refusals import RESOURCE_NOT_FOUND
 from erlmcp_py.protocol.shape import CacheHint
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.caching import with_hint
@@ -67,7 +68,8 @@ def _get(host: Host, request: Request, _scope: Scope) -> Call:
             skill = directory.look().skills.get(uri)
             if skill is not None:
                 return skill, directory.cache
-        raise McpError(INVALID_PARAMS, f"No skill is served at {uri}", {"uri": uri})
+        text = f"No skill is served at {uri}"
+        raise refused(RESOURCE_NOT_FOUND, text, data={"uri": uri})
 
     return _call(
         request.method, find, lambda found: with_hint(GetSkillResult(skill=found[0]), found[1])
@@ -85,7 +87,8 @@ def _read_directory(host: Host, request: Request, _scope: Scope) -> Call:
             children = directory.look().directories.get(uri)
             if children is not None:
                 return children
-        raise McpError(INVALID_PARAMS, f"{uri} is no directory that is served", {"uri": uri})
+        text = f"{uri} is no directory that is served"
+        raise refused(RESOURCE_NOT_FOUND, text, data={"uri": uri})
 
     def finish(children: Any) -> Result:
         items, then = cut(children, place.seen, host.server.page_size)

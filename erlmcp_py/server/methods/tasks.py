@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from erlmcp_py.protocol import tasks as core
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError, method_not_found
+from erlmcp_py.protocol.errors import McpError, method_not_found, refused
 from erlmcp_py.protocol.extensions import tasks as extension
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.lifecycle import EmptyResult
+from erlmcp_py.protocol.refusals import INVALID_PARAMS
 from erlmcp_py.protocol.tools import CallToolResult
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call
@@ -79,7 +80,8 @@ def _core_cancel(host: Host, request: Request, scope: Scope) -> Call:
     def cancel() -> Result:
         book = _book(host)
         if task.ended:
-            raise McpError(INVALID_PARAMS, f"The task {task.id!r} has ended: it is {task.status}")
+            text = f"The task {task.id!r} has ended: it is {task.status}"
+            raise refused(INVALID_PARAMS, text)
         book.cancel(task.id)
         return records.told_cancelled(book.get(task.id) or task)
 

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
+from erlmcp_py.protocol.errors import refused
 from erlmcp_py.protocol.jsonrpc import Request, params_as
+from erlmcp_py.protocol.refusals import TOOL_NOT_FOUND
 from erlmcp_py.protocol.tools import ListToolsResult
 from erlmcp_py.server.call import Call, ToolRefused, with_context
 from erlmcp_py.server.host import Host
@@ -46,7 +47,7 @@ def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
     params = params_as(request, _CallToolParams)
     definition = host.server.tools.get(params.name)
     if definition is None:
-        raise McpError(INVALID_PARAMS, f"Unknown tool: {params.name!r}")
+        raise refused(TOOL_NOT_FOUND, f"Unknown tool: {params.name!r}")
     if definition.mirrored and scope.header is not None:
         check_parameters(definition.mirrored, params.arguments, scope.header)
     wish = task_wish(host, scope, definition, params.task)

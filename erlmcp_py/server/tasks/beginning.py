@@ -6,8 +6,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError
+from erlmcp_py.protocol.errors import McpError, refused
 from erlmcp_py.protocol.jsonrpc import Message, Notification, Request
+from erlmcp_py.protocol.refusals import INTERNAL_ERROR
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.call import Call
 from erlmcp_py.server.host import Host
@@ -23,7 +24,7 @@ def begin_task(host: Host, call: Call, request: Request, scope: Scope) -> Result
     """Have the call done as a task; the answer that says so, or why it cannot be."""
     wish, book = call.task, host.tasks
     if wish is None or book is None:
-        return McpError(INTERNAL_ERROR, NO_TASKS)
+        return refused(INTERNAL_ERROR, NO_TASKS)
     carried = Carried()
     if call.context is not None and isinstance(call.context.interaction, Rounds):
         carried = call.context.interaction.carry()

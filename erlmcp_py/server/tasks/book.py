@@ -11,7 +11,6 @@ the book all that it has to know, whenever it begins.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,14 +21,16 @@ import trio
 from msgspec import Raw
 
 import supervisors
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError
+from erlmcp_py.protocol.errors import McpError, refused
 from erlmcp_py.protocol.jsonrpc import notification
 from erlmcp_py.protocol.notifications import TASK_STATUS
+from erlmcp_py.protocol.refusals import EXHAUSTED, INTERNAL_ERROR
 from erlmcp_py.protocol.wire import Result
 from erlmcp_py.server.interaction.question import Question, Refused, Unusable
 from erlmcp_py.server.tasks import record as records
 from erlmcp_py.server.tasks.record import Owner, TaskRecord
 from erlmcp_py.server.tasks.store import MemoryTaskStore, TaskStore
+from erlmcp_py.sessions.ids import SessionIds
 from erlmcp_py.subscriptions import TASKS, Change, publish
 from supervisors import Pid
 
@@ -76,7 +77,7 @@ class _Entry:
 
 class TaskBook:
     """store: what outlives the node, None: nothing does. limit: tasks that are kept. clock: seconds
-    since 1970.
+    since 1970. ids: where new tasks get theirs.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class TaskBook:
         *,
         limit: int = LIMIT,
         clock: Callable[[], float] = time.time,
+        ids: SessionIds | None = None,
     ) -> None:
         self.store: TaskStore = MemoryTaskStore() if store is None else store
         self.limit = limit
         self.clock = clock
+        self._ids = ids or SessionIds()
         self.threads = trio.CapacityLimiter(MAX_THREADS)
         self._entries = {record.id: _Entry(record) for record in self.store.load()}
 
@@ -148,10 +151,10 @@ class TaskBook:
         Raises McpError -32603 if the book is full, or the store does not take it.
         """
         if len(self._entries) >= self.limit:
-            raise McpError(INTERNAL_ERROR, f"{self.limit} tasks are kept; try again later")
+            raise refused(EXHAUSTED, f"{self.limit} tasks are kept; try again later")
         now = self.clock()
         record = TaskRecord(
-            id=secrets.token_urlsafe(24),
+            id=self._ids.new(),
             owner=owner,
             tool=tool,
             version=version,
@@ -163,7 +166,7 @@ class TaskBook:
         try:
             self.store.put(record)
         except Exception as error:
-            raise McpError(INTERNAL_ERROR, f"the task cannot be kept: {error}") from error
+            raise refused(INTERNAL_ERROR, f"the task cannot be kept: {error}") from error
         self._entries[record.id] = _Entry(record, job, peer=peer)
         supervisors.cast(TASKS, ("begun", record.id))
         return record

@@ -15,10 +15,11 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 import supervisors
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_PARAMS, McpError
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError, refused
 from erlmcp_py.protocol.input import InputRequest, method_of
 from erlmcp_py.protocol.jsonrpc import ErrorObject, Message, raw
 from erlmcp_py.protocol.meta import RELATED_TASK
+from erlmcp_py.protocol.refusals import RESOURCE_NOT_FOUND
 from erlmcp_py.protocol.revisions import fit
 from erlmcp_py.protocol.wire import RequestParams
 from erlmcp_py.server.interaction.question import Refused
@@ -93,7 +94,7 @@ def related(record: TaskRecord) -> dict[str, Any]:
 
 def unknown_task(id: str) -> McpError:
     """-32602: there is no such task, or no longer, or it is somebody else's."""
-    return McpError(INVALID_PARAMS, f"Unknown task: {id!r}")
+    return refused(RESOURCE_NOT_FOUND, f"Unknown task: {id!r}")
 
 
 def was_cancelled(record: TaskRecord) -> McpError:

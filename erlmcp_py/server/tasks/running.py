@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import supervisors
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError
+from erlmcp_py.protocol.errors import McpError, refused
 from erlmcp_py.protocol.jsonrpc import RequestId
+from erlmcp_py.protocol.refusals import INTERNAL_ERROR
 from erlmcp_py.server.call import Call
 from erlmcp_py.server.context import Context
 from erlmcp_py.server.failures import answer_to, describe_reason
@@ -91,4 +92,4 @@ async def run_task(book: TaskBook, id: str) -> None:
 
 def failure(tool: str, reason: object) -> McpError:
     """What has become of a task whose process did not bring it to its end."""
-    return McpError(INTERNAL_ERROR, f"Tool {tool!r} crashed: {describe_reason(reason)}")
+    return refused(INTERNAL_ERROR, f"Tool {tool!r} crashed: {describe_reason(reason)}")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from erlmcp_py.protocol.errors import INVALID_PARAMS, METHOD_NOT_FOUND, McpError, mismatch
+from erlmcp_py.protocol.errors import METHOD_NOT_FOUND, mismatch, params_entry, refused
 from erlmcp_py.protocol.extensions import tasks as extension
+from erlmcp_py.protocol.refusals import PROTOCOL_ERROR
 from erlmcp_py.protocol.tasks import TaskMetadata
 from erlmcp_py.server.host import Host
 from erlmcp_py.server.scope import Scope
@@ -41,12 +42,13 @@ def task_wish(host: Host, scope: Scope, tool: ToolDef, task: msgspec.Raw) -> Tas
     if not wished or host.tasks is None:
         if policy is not None and policy.support == "required":
             text = f"Tool {tool.tool.name!r} runs as a task only (MCP {CORE_VERSION}: tasks)"
-            raise McpError(METHOD_NOT_FOUND, text)
+            raise refused(PROTOCOL_ERROR, text, code=METHOD_NOT_FOUND)
         return None
     if policy is None:
-        raise McpError(METHOD_NOT_FOUND, f"Tool {tool.tool.name!r} does not run as a task")
+        text = f"Tool {tool.tool.name!r} does not run as a task"
+        raise refused(PROTOCOL_ERROR, text, code=METHOD_NOT_FOUND)
     try:
         ttl = msgspec.json.decode(task, type=TaskMetadata).ttl
     except msgspec.MsgspecError as problem:
-        raise McpError(INVALID_PARAMS, mismatch(problem, "params.task")) from None
+        raise refused(params_entry(problem), mismatch(problem, "params.task")) from None
     return TaskWish(policy, ttl=None if ttl is None else ttl / 1000)

@@ -6,29 +6,42 @@ made to resolve there. Two checks stand against that: `Origin` tells which page 
 configured (MCP, Streamable HTTP, security warning).
 
 Every verdict depends on one header value only, and clients repeat theirs on every request,
-so verdicts are remembered, in tables that strangers cannot fill without bound.
+so verdicts are remembered, in tables that strangers cannot fill without bound. Nor can they make a verdict
+costly: values longer than any that means something are not looked at.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Generic, TypeVar
+
+from erlmcp_py.exposure import is_loopback
+from erlmcp_py.transports.net.address import UNIX
 
 V = TypeVar("V")
 
 _REMEMBERED: Final = 256
+_LONGEST: Final = 2048  # bytes of a value that is judged; browsers' longest are a tenth of it
 _WILDCARD_ADDRESSES: Final = frozenset({"", "0.0.0.0", "::"})
+_HOST: Final = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+))(?::([0-9]*))?"
+)
 
 
 class _Verdicts(dict[bytes, V], Generic[V]):
-    """Header value to verdict, computed once; emptied when full."""
+    """Header value to verdict, computed once; emptied when full. too_long: that of what nobody reads."""
 
-    def __init__(self, judge: Callable[[bytes], V]) -> None:
+    def __init__(self, judge: Callable[[bytes], V], too_long: V) -> None:
         super().__init__()
         self._judge = judge
+        self._too_long = too_long
 
     def __missing__(self, value: bytes) -> V:
+        if len(value) > _LONGEST:
+            return self._too_long
         if len(self) >= _REMEMBERED:
             self.clear()
         verdict = self[value] = self._judge(value)
@@ -60,17 +73,17 @@ class AccessPolicy:
         allowed_origins: Iterable[str] = (),
     ) -> None:
         hosts = {host.lower() for host in allowed_hosts}
-        if bound_host not in _WILDCARD_ADDRESSES:
+        if bound_host not in _WILDCARD_ADDRESSES and not bound_host.startswith(UNIX):
             hosts.add(bound_host.lower())
         self._hosts = frozenset(hosts)
         self._any_host = "*" in hosts
         self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
         self._any_origin = "*" in self._origins
-        self.host_served: dict[bytes, bool] = _Verdicts(self._judge_host)
+        self.host_served: dict[bytes, bool] = _Verdicts(self._judge_host, False)
         """``host_served[value]``: whether a `Host` header names this listener."""
-        self.origin_allowed: dict[bytes, bool] = _Verdicts(self._judge_origin)
+        self.origin_allowed: dict[bytes, bool] = _Verdicts(self._judge_origin, False)
         """``origin_allowed[value]``: whether a page of this `Origin` may call."""
-        self.probe_served: dict[bytes, bool] = _Verdicts(self._judge_probe)
+        self.probe_served: dict[bytes, bool] = _Verdicts(self._judge_probe, False)
         """``probe_served[value]``: whether a `Host` header may ask how the node is."""
 
     def _judge_host(self, value: bytes) -> bool:
@@ -79,7 +92,7 @@ class AccessPolicy:
         text = value.decode("latin-1").strip().lower()
         name = _host_name(text)
         return name is not None and (
-            _is_loopback(name) or name in self._hosts or text in self._hosts
+            is_loopback(name) or name in self._hosts or text in self._hosts
         )
 
     def _judge_probe(self, value: bytes) -> bool:
@@ -101,21 +114,23 @@ class AccessPolicy:
         if not separator or scheme not in ("http", "https"):
             return False
         name = _host_name(authority)
-        return name is not None and _is_loopback(name)
+        return name is not None and is_loopback(name)
+
+
+def is_host(value: bytes) -> bool:
+    """Whether a `Host` header is ``host[:port]`` or empty (RFC 9110, 7.2; RFC 3986, 3.2.2)."""
+    return len(value) <= _LONGEST and _is_host(value)
+
+
+@lru_cache(_REMEMBERED)
+def _is_host(value: bytes) -> bool:
+    return not value or _host_name(value.decode("latin-1")) is not None
 
 
 def _host_name(authority: str) -> str | None:
     """The host of ``host[:port]`` without brackets; None if it is no such thing."""
-    if authority.startswith("["):
-        name, bracket, port = authority[1:].partition("]")
-        if not bracket or (port and not port.startswith(":")):
-            return None
-        port = port[1:]
-    else:
-        name, _, port = authority.partition(":")
-    if not name or (port and not (port.isascii() and port.isdigit())):
-        return None
-    return name
+    found = _HOST.fullmatch(authority)
+    return None if found is None else found[1] or found[2]
 
 
 def _is_address(name: str) -> bool:
@@ -124,15 +139,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 class Accepted:
@@ -179,8 +185,8 @@ def _judge_content_type(value: bytes) -> bool:
     return name == "application/json"
 
 
-accepted: dict[bytes, Accepted] = _Verdicts(_judge_accept)
+accepted: dict[bytes, Accepted] = _Verdicts(_judge_accept, Accepted(json=False, sse=False))
 """``accepted[value]``: what an `Accept` header allows."""
 
-is_json: dict[bytes, bool] = _Verdicts(_judge_content_type)
+is_json: dict[bytes, bool] = _Verdicts(_judge_content_type, False)
 """``is_json[value]``: whether a `Content-Type` means JSON in UTF-8."""

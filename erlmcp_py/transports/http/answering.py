@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, EncodeError, McpError, http_status
+from erlmcp_py.guards import tally
+from erlmcp_py.protocol.errors import EncodeError, refused, status_of
 from erlmcp_py.protocol.jsonrpc import ErrorResponse, Message, RequestId, encode, error_response
+from erlmcp_py.protocol.refusals import QUEUE_FULL, UNAVAILABLE, Refusal, refusal_of
 from erlmcp_py.protocol.versions import Era
-from erlmcp_py.transports.http.endpoint import Answer, error_answer
+from erlmcp_py.transports.http.plans import Answer, error_answer, retry_after
 from erlmcp_py.transports.http.request import HttpRequest
-from erlmcp_py.transports.http.response import Headers, response
+from erlmcp_py.transports.http.response import Headers
 
 if TYPE_CHECKING:
     from erlmcp_py.transports.http.connection import Connection
-
-RETRY_SOON: Headers = ((b"Retry-After", b"1"),)
 
 
 def write_answer(connection: Connection, http: HttpRequest, answer: Answer) -> None:
     """Write an answer that is complete; the caller flushes."""
     if answer.status == 503:
         connection.unavailable += 1
-    connection.write(
-        response(
-            answer.status,
-            answer.body,
-            content_type=answer.content_type,
-            headers=answer.headers,
-            keep_alive=http.keep_alive,
-            head_only=http.method == "HEAD",
-            version=http.version,
-        )
-    )
+    if answer.refusal is not None:
+        tally.count(answer.refusal)
+    connection.respond(http, answer.status, answer.body, answer.content_type, answer.headers)
 
 
 def write_message(
@@ -39,10 +31,15 @@ def write_message(
 ) -> None:
     """A JSON-RPC answer as the whole HTTP answer."""
     body, message = encoded(message)
-    status = http_status(message.error.code, era) if type(message) is ErrorResponse else 200
-    connection.write(
-        response(status, body, headers=headers, keep_alive=http.keep_alive, version=http.version)
-    )
+    status = 200
+    if type(message) is ErrorResponse:
+        error = message.error
+        entry, status = refusal_of(error.data), status_of(error.code, error.data, era)
+        headers = (*headers, *retry_after(entry, status))
+        connection.unavailable += status == 503
+        if entry is not None:
+            tally.count(entry)
+    connection.respond(http, status, body, headers=headers)
 
 
 def encoded(message: Message) -> tuple[bytes, Message]:
@@ -54,11 +51,11 @@ def encoded(message: Message) -> tuple[bytes, Message]:
         return encode(replacement), replacement
 
 
-BUSY: Final = "the server has too much to do"
-"""What is said of a server whose mailbox is full (`ServerProcess.init`)."""
+def busy(id: RequestId | None) -> Answer:
+    """503 for a call to a server whose mailbox is full (`ServerProcess.init`)."""
+    return unavailable(id, "the server has too much to do", QUEUE_FULL)
 
 
-def unavailable(id: RequestId | None, problem: object) -> Answer:
+def unavailable(id: RequestId | None, problem: object, entry: Refusal = UNAVAILABLE) -> Answer:
     """503 for what is being restarted, or full: worth another try in a second."""
-    answer = error_answer(id, McpError(INTERNAL_ERROR, f"{problem}; try again"), "legacy", 503)
-    return Answer(503, answer.body, headers=RETRY_SOON)
+    return error_answer(id, refused(entry, f"{problem}; try again"), "legacy", 503)

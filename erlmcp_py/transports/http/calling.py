@@ -1,7 +1,7 @@
 """A request at a server, from dispatch to the last byte of its answer.
 
-The common case is a plain handler: `send_request` runs it on this stack, the answer lies in
-the mailbox, and it is written as JSON. Everything else is a call that takes its time
+The common case is a plain handler: `call_or_send` runs it on this stack and hands the answer back,
+which is written as JSON. Everything else is a call that takes its time
 (`_Waiting`): the socket is watched beside it, the first notification turns the response into
 an event stream, and so does a long silence, so that comments can keep the connection open.
 Until then the status is not sent, which is what lets an error have its own (MCP 2026-07-28,
@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from erlmcp_py import registry
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, McpError
+from erlmcp_py.guards import tally
+from erlmcp_py.protocol import refusals
+from erlmcp_py.protocol.errors import refused
 from erlmcp_py.protocol.jsonrpc import (
+    ErrorResponse,
     Message,
     Request,
     RequestId,
@@ -32,17 +35,27 @@ from erlmcp_py.server.process import Cancel, Dispatch
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.streams import EventStream, EventStreams
 from erlmcp_py.transports.http.answering import (
-    BUSY,
+    busy,
     encoded,
     unavailable,
     write_answer,
     write_message,
 )
-from erlmcp_py.transports.http.endpoint import Answer, error_answer
+from erlmcp_py.transports.http.plans import Answer, error_answer
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.http.sse import SseWriter
 from erlmcp_py.transports.outlet import Outlet
-from supervisors import CallExit, Pid, abandon, cast, format_reason, receive, send_request
+from supervisors import (
+    Pid,
+    abandon,
+    call_or_send,
+    cancel_timer,
+    cast,
+    format_reason,
+    receive,
+    send_after,
+    send_request,
+)
 from supervisors import RequestId as Ticket
 
 if TYPE_CHECKING:
@@ -61,19 +74,13 @@ async def find_server(
     connection: Connection, name: str | None, id: RequestId | None
 ) -> Pid | Answer:
     """The process of a server, or the answer that says why there is none."""
-    transport = connection.config.name
     try:
-        pid = await registry.lookup(name, transport=transport)
-        if pid is None:
-            pid = await registry.lookup_soon(name, transport=transport)
+        return await registry.find(name, transport=connection.config.name)
     except registry.ServerDown as down:
         return unavailable(id, down)
-    except CallExit:
-        return unavailable(id, "the registry is being restarted")
-    if pid is not None:
-        return pid
-    text = "this node has no default server" if name is None else f"there is no server {name!r}"
-    return error_answer(id, McpError(INVALID_REQUEST, text), "legacy", 404)
+    except registry.UnknownServer as unknown:
+        error = refused(refusals.PATH_UNKNOWN, str(unknown))
+        return error_answer(id, error, "legacy", 404)
 
 
 async def call_server(
@@ -88,17 +95,19 @@ async def call_server(
 
     streams: of the session; None where a broken stream cannot be resumed.
     """
-    ticket = send_request(server, Dispatch(request, scope))
-    message = await connection.poll()
+    dispatch = Dispatch(request, scope)
     if streams is not None and connection.config.resumable_answers:
+        ticket = send_request(server, dispatch)
         waiting = _Waiting(connection, http, server, request, scope, ticket, streams)
         waiting.open()
-        await waiting.run(message)
+        await waiting.run(await connection.poll())
         return
-    if message is not None and message[0] == "$reply" and message[1] is ticket:
-        write_message(connection, http, message[2], scope.era)
+    answer, pending = call_or_send(server, dispatch)
+    if pending is None:
+        write_message(connection, http, answer, scope.era)
         return
-    await _Waiting(connection, http, server, request, scope, ticket, streams).run(message)
+    waiting = _Waiting(connection, http, server, request, scope, pending, streams)
+    await waiting.run(await connection.poll())
 
 
 class _Waiting:
@@ -139,7 +148,7 @@ class _Waiting:
         """Until the answer is written, or nobody wants it any more."""
         connection, scope = self.connection, self.scope
         # What was written for earlier requests must not wait for this one.
-        await connection.flush()
+        await connection.wire.flush()
         if scope.session is not None:
             cast(scope.session, ("started", self.request.id, connection.pid))
         try:
@@ -151,7 +160,7 @@ class _Waiting:
                 return
             if self.closing_in is None:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(connection.watch)
+                    nursery.start_soon(connection.wire.watch)
                     await self._listen()
                     nursery.cancel_scope.cancel()
             if not self.done:
@@ -166,11 +175,18 @@ class _Waiting:
                 cast(scope.session, ("finished", self.request.id))
 
     async def _soon(self) -> Any:
-        """A message that comes within the time in which nobody watches the socket."""
-        try:
-            return await receive(timeout=_UNWATCHED)
-        except trio.TooSlowError:
+        """A message that comes within the time in which nobody watches the socket, or None.
+
+        WHY a timer: it costs a quarter of a time limit, and nearly every call that waits ends before it.
+        """
+        over = ("unwatched",)
+        timer = send_after(_UNWATCHED, self.connection.pid, over)
+        message = await receive()
+        if message is over:
             return None
+        if cancel_timer(timer) is None:
+            await receive(lambda other: other is over)  # it has come as well
+        return message
 
     async def _listen(self) -> None:
         """Handle messages until the call has ended, or the client has to be let go; written is what
@@ -179,7 +195,7 @@ class _Waiting:
         message = await self.connection.poll()
         while True:
             if message is None:
-                await self.connection.flush()
+                await self.connection.wire.flush()
                 self._notice_departure()
                 if self.done:
                     return
@@ -193,12 +209,12 @@ class _Waiting:
         """The next message, or None when it was quiet and a comment was written instead."""
         config = self.connection.config
         quiet = config.sse_delay if self.stream is None else config.keep_alive
-        if self.connection.gone:
+        if self.connection.wire.gone:
             return await receive()
         try:
             return await receive(timeout=quiet)
         except trio.TooSlowError:
-            self.connection.write(self._open_stream().comment())
+            self.connection.wire.write(self._open_stream().comment())
             return None
 
     def _handle(self, message: Any) -> bool:
@@ -210,30 +226,32 @@ class _Waiting:
                 self._finish(answer)
             case ("$error", ticket, "mailbox_full") if ticket is self.ticket:
                 self.done = True
-                write_answer(self.connection, self.http, unavailable(self.request.id, BUSY))
+                write_answer(self.connection, self.http, busy(self.request.id))
             case ("$error", ticket, reason) if ticket is self.ticket:
                 text = (
                     f"the server went away while it worked on this: {format_reason(reason)}; "
                     "the request may be repeated"
                 )
-                self._finish(error_response(self.request.id, McpError(INTERNAL_ERROR, text)))
+                self._finish(
+                    error_response(self.request.id, refused(refusals.TRANSPORT_ERROR, text))
+                )
             case ("call_notify", Outlet() as outlet, notification) if outlet is self.scope.notify:
-                outlet.taken()
+                outlet.taken(notification)
                 self._event(encode(notification))
             case ("call_ask", Outlet() as outlet, asked) if outlet is self.scope.notify:
                 self._event(encode(asked))
             case ("call_close", Outlet() as outlet, retry) if outlet is self.scope.notify:
                 self._close_soon(retry)
             case ("disconnected",):
-                self.connection.gone = True
+                self.connection.wire.gone = True
                 self._notice_departure()
             case ("cancelled", id, reason) if id == self.request.id:
                 self._give_up(reason, cancel=True)
                 self._close_stream(self._open_stream())
-        return self.done or (self.closing_in is not None and not self.connection.gone)
+        return self.done or (self.closing_in is not None and not self.connection.wire.gone)
 
     def _notice_departure(self) -> None:
-        if self.connection.gone and self.scope.era == "modern" and not self.done:
+        if self.connection.wire.gone and self.scope.era == "modern" and not self.done:
             self._give_up("the client closed the connection")
 
     def _give_up(self, reason: str | None, *, cancel: bool = False) -> None:
@@ -248,7 +266,9 @@ class _Waiting:
         if self.stream is None:
             write_message(self.connection, self.http, answer, self.scope.era)
         else:
-            body, _ = encoded(answer)
+            body, answer = encoded(answer)
+            if isinstance(answer, ErrorResponse):
+                tally.count_error(answer.error.data)
             self._event(body)
             self._close_stream(self.stream)
 
@@ -257,28 +277,27 @@ class _Waiting:
         id = None
         if self.kept is not None and self.streams is not None:
             id = self.streams.append(self.kept, data)
-        self.connection.write(stream.event(data, id=id))
+        self.connection.wire.write(stream.event(data, id=id))
 
     def _open_stream(self) -> SseWriter:
         stream = self.stream
         if stream is None:
-            http = self.http
-            stream = self.stream = SseWriter(version=http.version, keep_alive=http.keep_alive)
-            self.connection.write(stream.start())
+            stream = self.stream = self.connection.events(self.http)
+            self.connection.wire.write(stream.start(self.connection.always))
             if self.streams is not None:
                 self.kept = self.streams.open()
                 if self.scope.version >= PRIMED_SINCE:
-                    self.connection.write(stream.primer(self.kept.id_of(0)))
+                    self.connection.wire.write(stream.primer(self.kept.id_of(0)))
         return stream
 
     def _close_soon(self, retry: float) -> None:
         """Let the client go, if it has an id to come back with."""
-        if self.connection.gone or self.streams is None:
+        if self.connection.wire.gone or self.streams is None:
             return
         stream = self._open_stream()
         assert self.kept is not None
         if self.scope.version >= PRIMED_SINCE or self.kept.last:
-            self.connection.write(stream.retry(retry))
+            self.connection.wire.write(stream.retry(retry))
             self.closing_in = retry
 
     async def _let_go(self) -> None:
@@ -288,9 +307,9 @@ class _Waiting:
         if stream.keep_alive:
             await self.connection.hand_over()
         else:
-            await self.connection.flush()
-            self.connection.gone = True
+            await self.connection.wire.flush()
+            self.connection.wire.gone = True
 
     def _close_stream(self, stream: SseWriter) -> None:
-        self.connection.write(stream.end())
+        self.connection.wire.write(stream.end())
         self.connection.closing |= not stream.keep_alive

@@ -1,301 +1,218 @@
-"""One client connection as a task process: it owns the socket and nothing else.
+"""One client connection over HTTP: it reads, lets `endpoint` decide and `exchange` carry out, and writes.
 
-The loop reads, lets `endpoint` decide and `exchange` carry out, and writes. A request that
-is answered at once costs no trio task, no nursery and no checkpoint of its own; the
-connection parks once per read, in `wait_readable`. What was answered is written in one piece
-when the bytes that were read are used up, so pipelined requests share a system call.
-
-WHY a plain socket: writing is tried first and waited for only on EAGAIN, and reads go
-straight into the parser. trio's socket wrappers checkpoint on every call.
-
-WHY no deadline on reads: arming one costs more than the read. The pool looks at all its
-connections every few seconds instead (`idle_since`, `stuck_since`). What counts is a complete
-request, not a byte, so a client that dribbles is as idle as one that is silent.
+A request that is answered at once costs no trio task, no nursery and no checkpoint of its own; the
+connection parks once per read. What was answered is written in one piece when the bytes that were
+read are used up, so pipelined requests share a system call.
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import trio
-from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
-from erlmcp_py.transports.http.endpoint import Endpoint, refusal
+from erlmcp_py.guards import tally
+from erlmcp_py.guards.slow_reader import Backlog
+from erlmcp_py.protocol import refusals
+from erlmcp_py.transports.http.endpoint import Endpoint
 from erlmcp_py.transports.http.exchange import carry_out
-from erlmcp_py.transports.http.request import Fault, RequestParser
-from erlmcp_py.transports.http.response import CONTINUE, response
+from erlmcp_py.transports.http.moving import moved
+from erlmcp_py.transports.http.plans import refusal
+from erlmcp_py.transports.http.request import Fault, HttpRequest, RequestParser
+from erlmcp_py.transports.http.response import CONTINUE, JSON, Headers, response
 from erlmcp_py.transports.http.settings import ListenerConfig
-from supervisors import CallExit, Pid, call, limit_mailbox, receive, send
-from supervisors import self as own_pid
+from erlmcp_py.transports.http.sse import SseWriter
+from erlmcp_py.transports.net.protocol import Connection as NetConnection
+from erlmcp_py.transports.net.wire import WRITE_SOON, Wire
+from erlmcp_py.transports.pump import GOING_AWAY
+from supervisors import CallExit, call, receive, send
 
-READ_SIZE: Final = 64 * 1024
-_WRITE_SOON: Final = 256 * 1024
-_LINGER: Final = 1.0
-
-
-class ConnectionStatistics(msgspec.Struct, frozen=True):
-    """One connection. Times are seconds on the runtime's clock.
-
-    requests: complete ones read. unavailable: those answered 503, because too much
-    waited at a server or session, or it was being restarted. waiting: whether a request is being answered now.
-    """
-
-    pid: Pid | None
-    peer: str
-    opened_at: float
-    last_request_at: float | None
-    requests: int
-    unavailable: int
-    bytes_in: int
-    bytes_out: int
-    waiting: bool
+if TYPE_CHECKING:
+    from erlmcp_py.transports.websocket.connection import WebSocket
 
 
-class Connection:
-    """The state of one connection; `run` is its process."""
+class Connection(NetConnection):
+    """The state of one connection; `serve` is its process."""
 
     __slots__ = (
-        "_last_request_at",
-        "_opened_at",
-        "_out",
-        "_out_size",
-        "_parser",
-        "_pending",
-        "_socket",
-        "_stuck_since",
-        "bytes_in",
-        "bytes_out",
-        "closing",
-        "config",
-        "endpoint",
-        "gone",
-        "last_words",
-        "peer",
-        "pid",
-        "requests",
-        "unavailable",
-        "waiting",
-    )
+        "_alone", "_parser", "always", "backlog", "closing", "config", "endpoint", "last_words", "lasting",
+        "socket",
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        peer: str,
-        config: ListenerConfig,
-        endpoint: Endpoint,
-        data: bytes = b"",
-    ) -> None:
-        self._socket = sock
-        self.peer = peer
+    def __init__(self, wire: Wire, peer: str, config: ListenerConfig, endpoint: Endpoint) -> None:
+        super().__init__(wire, peer, config)
         self.config = config
         self.endpoint = endpoint
-        self.pid: Any = None
-        self._parser = RequestParser(config.limits)
-        self._pending = data
-        self._out: list[bytes] = []
-        self._out_size = 0
-        self._opened_at = trio.current_time()
-        self._last_request_at: float | None = None
-        self._stuck_since: float | None = None
-        self.requests = self.unavailable = self.bytes_in = self.bytes_out = 0
-        self.waiting = False
-        self.gone = False
-        """The client has closed or reset: what is written from now on is dropped."""
+        self._parser = RequestParser(config.limits, endpoint.heads)
+        self.backlog = Backlog(config.unread, config.slow_reader, wire.drop)
+        self._alone = False
+        """Nothing more was read than the request that is being answered."""
+        self.lasting = False
+        """The answer is a stream that ends when the node does, and not by itself."""
         self.last_words: Callable[[], bytes] | None = None
         """What an open stream has to say when the transport stops."""
+        self.socket: WebSocket | None = None
+        """What the connection has become."""
         self.closing = False
         """End once what was written is sent."""
-
-    def statistics(self) -> ConnectionStatistics:
-        """What can be said about the connection now."""
-        return ConnectionStatistics(
-            self.pid,
-            self.peer,
-            self._opened_at,
-            self._last_request_at,
-            self.requests,
-            self.unavailable,
-            self.bytes_in,
-            self.bytes_out,
-            self.waiting,
-        )
-
-    @property
-    def idle_since(self) -> float | None:
-        """When its last request was answered (or it was opened); None while one is being answered."""
-        if self.waiting:
-            return None
-        return self._opened_at if self._last_request_at is None else self._last_request_at
-
-    @property
-    def stuck_since(self) -> float | None:
-        """Since when the client has not taken what it was sent; None if it does."""
-        return self._stuck_since
-
-    async def run(self) -> None:
-        """Serve until either side closes."""
-        self.pid = own_pid()
-        limit_mailbox(self.config.mailbox, "kill")
-        try:
-            await self._serve()
-        finally:
-            self.close()
+        self.always: Headers = ()
+        """Headers of every response."""
+        if config.tls is not None and config.hsts is not None:
+            self.always = ((b"Strict-Transport-Security", b"max-age=%d" % config.hsts),)
 
     def say_goodbye(self) -> None:
         """Send the last words of an open stream, if the system takes them at once."""
-        if self.last_words is not None and not self.gone:
-            self.send_now(self.last_words())
+        if self.socket is not None:
+            self.socket.say_goodbye()
+        elif self.last_words is not None and not self.wire.gone:
+            self.wire.send_now(self.last_words())
+
+    def drain(self) -> None:
+        """End open streams; every other answer is the last one on its connection."""
+        super().drain()
+        if self.socket is not None:
+            self.socket.drain()
+        elif self.lasting:
+            send(self.pid, GOING_AWAY)
+
+    def persists(self, http: HttpRequest) -> bool:
+        """Whether the connection goes on after the answer, which is about to be begun."""
+        if self.draining and self._alone and not self.wire.ahead:
+            self.closing = True
+        return http.keep_alive and not self.closing
+
+    def give_up(self) -> None:
+        """408 to a client that dribbles (RFC 9110, 15.5.9)."""
+        if self.socket is not None:
+            self.socket.give_up()
+            return
+        answer = refusal(refusals.TIMEOUT, "the request took too long to arrive")
+        self.wire.send_now(
+            response(answer.status, answer.body, headers=self.always, keep_alive=False)
+        )
+
+    def beat(self, now: float) -> None:
+        """See whether the other end of a WebSocket is still there."""
+        if self.socket is not None:
+            self.socket.beat(now)
+
+    @property
+    def idle_since(self) -> float | None:
+        """As of every connection; a WebSocket is never idle, as long as its pings are answered."""
+        return None if self.socket is not None else super().idle_since
 
     def close(self) -> None:
-        """Close the socket; waking whoever waits for it."""
-        if self._socket.fileno() >= 0:
-            notify_closing(self._socket)
-            self._socket.close()
+        """Close the socket, waking whoever waits for it."""
+        super().close()
+        self._end_socket()
 
-    async def _serve(self) -> None:
-        parser = self._parser
+    def _end_socket(self) -> None:
+        if self.socket is not None:
+            self.socket = None
+            self.endpoint.sockets -= 1
+
+    async def serve(self) -> None:
+        """Serve until either side closes."""
+        parser, wire = self._parser, self.wire
         while True:
-            data = await self._read()
+            data = await wire.read()
             if not data:
+                if wire.parting:
+                    await wire.linger()
                 return
-            for event in parser.feed(data):
+            events = parser.feed(data)
+            for event in events:
                 if type(event) is Fault:
                     await self._refuse(event)
                     return
-                self.requests += 1
-                self.waiting = True
-                await carry_out(self, event, self.endpoint.decide(event))  # type: ignore[arg-type]
-                self.waiting = False
-                self._last_request_at = trio.current_time()
-                if self._out_size > _WRITE_SOON:
-                    await self.flush()
-                if self.closing or self.gone:
+                plan = self.endpoint.decide(event)  # type: ignore[arg-type]
+                alone = self._alone = parser.idle and event is events[-1]
+                if self.config.company is not None and alone and await moved(self, event, plan):  # type: ignore[arg-type]
+                    return
+                self.begin()
+                await carry_out(self, event, plan)  # type: ignore[arg-type]
+                self.end()
+                if wire.unsent > WRITE_SOON:
+                    await wire.flush()
+                if self.closing or wire.gone:
                     break
-            await self.flush()
-            if self.closing or self.gone or parser.closed:
-                await self._linger()
+            if parser.idle:
+                self.arriving_since = None
+            elif events or self.arriving_since is None:
+                self.arriving_since = trio.current_time()
+            await wire.flush()
+            if self.socket is not None:
+                break
+            if self.closing or wire.gone or parser.closed:
+                await wire.linger()
                 return
             if parser.wants_continue:
-                self.write(CONTINUE)
-                await self.flush()
-
-    async def _read(self) -> bytes:
-        """The next bytes; empty at the end. Bytes that came during a call come first."""
-        if self._pending:
-            data, self._pending = self._pending, b""
-            return data
-        while True:
-            await wait_readable(self._socket)
-            try:
-                data = self._socket.recv(READ_SIZE)
-            except BlockingIOError:
-                continue
-            except OSError:
-                return b""
-            self.bytes_in += len(data)
-            return data
+                wire.write(CONTINUE)
+                await wire.flush()
+        # The socket may stay for days: nothing of HTTP has to stay with it.
+        rest = parser.rest
+        del data, event, events, plan, parser, self._parser
+        await self.socket.run(rest)
+        self._end_socket()
+        await wire.linger()
 
     async def _refuse(self, fault: Fault) -> None:
         """Answer what could not be read, and close."""
-        answer = refusal(fault.status, fault.reason)
-        self.write(response(answer.status, answer.body, keep_alive=False))
-        await self.flush()
-        await self._linger()
-
-    async def _linger(self) -> None:
-        """Close the sending half, and read what still comes for a moment.
-
-        Closing with unread bytes makes the system send a reset, which may overtake the last
-        answer on its way to the client (RFC 9112, 9.6).
-        """
-        if self.gone:
-            return
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
-        with trio.move_on_after(_LINGER):
-            while await self._read():
-                pass
+        answer = refusal(fault.entry, fault.reason, status=fault.status)
+        tally.count(fault.entry)
+        self.wire.write(
+            response(
+                answer.status,
+                answer.body,
+                headers=self.always,
+                keep_alive=False,
+                head_only=fault.head_only,
+            )
+        )
+        await self.wire.flush()
+        await self.wire.linger()
 
     # --- for exchange -------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        """Append to what is sent at the next `flush`."""
-        self._out.append(data)
-        self._out_size += len(data)
+    def respond(
+        self,
+        http: HttpRequest,
+        status: int,
+        body: bytes,
+        content_type: bytes = JSON,
+        headers: Headers = (),
+    ) -> None:
+        """Write the whole response."""
+        self.wire.write(
+            response(
+                status,
+                body,
+                content_type=content_type,
+                headers=(*self.always, *headers) if self.always else headers,
+                keep_alive=self.persists(http),
+                head_only=http.method == "HEAD",
+                version=http.version,
+            )
+        )
 
-    async def flush(self) -> None:
-        """Send what was written; waits only if the system's buffer is full. Never raises."""
-        out = self._out
-        if not out:
-            return
-        data = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
-        self._out_size = 0
-        if self.gone:
-            return
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.gone = True
-            return
-        self.bytes_out += sent
-        if sent < len(data):
-            await self._send_rest(memoryview(data)[sent:])
-
-    async def _send_rest(self, rest: memoryview) -> None:
-        while rest:
-            self._stuck_since = trio.current_time()
-            await wait_writable(self._socket)
-            try:
-                sent = self._socket.send(rest)
-            except BlockingIOError:
-                continue
-            except OSError:
-                self.gone = True
-                break
-            self.bytes_out += sent
-            rest = rest[sent:]
-        self._stuck_since = None
-
-    def send_now(self, data: bytes) -> bool:
-        """Send at once, in whose turn ever, if nothing waits to be sent before it; False if not,
-        and nothing has happened. What the system does not take is left to the process.
-        """
-        if self._out or self._stuck_since is not None or self.gone:
-            return False
-        try:
-            sent = self._socket.send(data)
-        except OSError:  # full, or gone, which the process has to find out
-            return False
-        self.bytes_out += sent
-        if sent < len(data):
-            self.write(data[sent:])
-            send(self.pid, ("unsent",))
-        return True
+    def events(self, http: HttpRequest) -> SseWriter:
+        """Make the response a stream."""
+        return SseWriter(version=http.version, keep_alive=self.persists(http))
 
     async def hand_over(self) -> None:
         """Let another process serve the client, while this one stays with its call.
 
         For this process the client is then gone. What was read already goes along.
         """
-        await self.flush()
-        if self.gone:
+        await self.wire.flush()
+        if self.wire.gone:
             return
-        self.gone = True
-        data, self._pending = self._pending, b""
-        notify_closing(self._socket)
-        sock = socket.socket(fileno=self._socket.detach())
+        successor = self.wire.hand_over()
         try:
-            await call(f"{self.config.name}_connections", ("adopt", sock, self.peer, data))
+            await call(f"{self.config.name}_connections", ("adopt", successor, self.peer))
         except CallExit:
-            sock.close()
+            successor.close()
 
     async def poll(self) -> Any:
         """A message that is in the mailbox already; None if there is none."""
@@ -303,22 +220,3 @@ class Connection:
             return await receive(timeout=0)
         except trio.TooSlowError:
             return None
-
-    async def watch(self) -> None:
-        """Tell the connection's mailbox when the client goes away; runs beside a waiting call.
-
-        What the client sends meanwhile is kept, up to one read, for when its turn comes.
-        """
-        while len(self._pending) < READ_SIZE:
-            await wait_readable(self._socket)
-            try:
-                data = self._socket.recv(READ_SIZE)
-            except BlockingIOError:
-                continue
-            except OSError:
-                data = b""
-            if not data:
-                send(self.pid, ("disconnected",))
-                return
-            self.bytes_in += len(data)
-            self._pending += data

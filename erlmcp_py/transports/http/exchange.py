@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from erlmcp_py.protocol.refusals import UNAVAILABLE
 from erlmcp_py.protocol.subscriptions import LISTEN
 from erlmcp_py.server.scope import Scope
-from erlmcp_py.transports.http import legacy
-from erlmcp_py.transports.http.answering import RETRY_SOON, write_answer
+from erlmcp_py.transports.http import legacy, legacy_sse
+from erlmcp_py.transports.http.answering import write_answer
 from erlmcp_py.transports.http.calling import call_server, find_server
-from erlmcp_py.transports.http.endpoint import (
+from erlmcp_py.transports.http.listening import listen
+from erlmcp_py.transports.http.plans import (
     Answer,
     Deliver,
     EndSession,
     Initialize,
     Invoke,
+    OpenSocket,
+    OpenSse,
     OpenStream,
     Plan,
+    PostSse,
     Visit,
     refusal,
 )
-from erlmcp_py.transports.http.listening import listen
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.http.resuming import open_stream
+from erlmcp_py.transports.http.upgrading import open_socket
 from erlmcp_py.transports.outlet import Outlet
 from supervisors import CallExit
 
@@ -45,6 +50,12 @@ async def carry_out(connection: Connection, http: HttpRequest, plan: Plan) -> No
             await open_stream(connection, http, plan)
         case EndSession():
             await legacy.end_session(connection, http, plan)
+        case PostSse():
+            legacy_sse.post(connection, http, plan)
+        case OpenSse():
+            await legacy_sse.open_stream(connection, http, plan)
+        case OpenSocket():
+            await open_socket(connection, http, plan)
         case Visit():
             await _visit(connection, http, plan)
 
@@ -63,7 +74,7 @@ async def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> No
         era="modern",
         version=meta.version,
         key=key,
-        notify=Outlet(connection.pid),
+        notify=Outlet(connection.pid, backlog=connection.backlog),
         client_info=meta.client_info,
         client_capabilities=meta.client_capabilities,
         log_level=meta.log_level,
@@ -76,7 +87,7 @@ async def _visit(connection: Connection, http: HttpRequest, plan: Visit) -> None
     try:
         status, headers, body = await plan.route(http)
     except CallExit as problem:
-        answer = refusal(503, f"nobody answers for {http.path}: {problem}", RETRY_SOON)
+        answer = refusal(UNAVAILABLE, f"nobody answers for {http.path}: {problem}")
         write_answer(connection, http, answer)
         return
     content_type = b"application/octet-stream"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from erlmcp_py import sessions
+from erlmcp_py.protocol import refusals
 from erlmcp_py.protocol.errors import (
-    INTERNAL_ERROR,
     McpError,
-    method_not_found,
-    resource_not_found,
+    refused,
 )
 from erlmcp_py.protocol.jsonrpc import (
     ErrorResponse,
@@ -20,17 +19,17 @@ from erlmcp_py.protocol.jsonrpc import (
     params_as,
 )
 from erlmcp_py.protocol.lifecycle import InitializeParams
-from erlmcp_py.protocol.notifications import CANCELLED, CancelledParams
-from erlmcp_py.protocol.subscriptions import SubscribeParams, SubscriptionFilter
+from erlmcp_py.protocol.notifications import CANCELLED, ROOTS_CHANGED, CancelledParams
+from erlmcp_py.protocol.subscriptions import SubscriptionFilter
 from erlmcp_py.protocol.versions import negotiate_legacy
-from erlmcp_py.server.process import Dispatch, Honour
+from erlmcp_py.server.process import Dispatch, Honour, RootsChanged
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.sessions.record import SessionView
-from erlmcp_py.sessions.session import METHODS as SESSION_METHODS
-from erlmcp_py.sessions.session import SUBSCRIBE
-from erlmcp_py.transports.http.answering import BUSY, unavailable, write_answer, write_message
+from erlmcp_py.sessions.wishes import SET_LEVEL, SUBSCRIBE, UNSUBSCRIBE
+from erlmcp_py.transports.http.answering import busy, unavailable, write_answer, write_message
 from erlmcp_py.transports.http.calling import call_server, find_server
-from erlmcp_py.transports.http.endpoint import (
+from erlmcp_py.transports.http.finding import find_session, unknown_session
+from erlmcp_py.transports.http.plans import (
     ACCEPTED,
     Answer,
     Deliver,
@@ -38,9 +37,9 @@ from erlmcp_py.transports.http.endpoint import (
     Initialize,
     error_answer,
 )
-from erlmcp_py.transports.http.finding import find_session, unknown_session
 from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.outlet import Outlet
+from erlmcp_py.transports.subscribing import check_subscribable
 from supervisors import CallExit, Pid, call, cast, format_reason
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ async def initialize(connection: Connection, http: HttpRequest, plan: Initialize
         era="legacy",
         version=version,
         key=key,
-        notify=Outlet(connection.pid),
+        notify=Outlet(connection.pid, backlog=connection.backlog),
         client_info=params.client_info,
         client_capabilities=params.capabilities,
     )
@@ -74,16 +73,19 @@ async def initialize(connection: Connection, http: HttpRequest, plan: Initialize
         answer = await call(server, Dispatch(request, scope))
     except CallExit as problem:
         if problem.cause == "mailbox_full":
-            write_answer(connection, http, unavailable(request.id, BUSY))
+            write_answer(connection, http, busy(request.id))
             return
         text = f"the server went away: {format_reason(problem.cause)}"
-        subject, answer = None, error_response(request.id, McpError(INTERNAL_ERROR, text))
+        subject, answer = None, error_response(request.id, refused(refusals.TRANSPORT_ERROR, text))
     if not isinstance(answer, Response):
         write_message(connection, http, answer, "legacy")
         return
     try:
         record, _ = await sessions.create(plan.server, params, version, subject)
-    except (sessions.SessionLimit, sessions.SessionUnavailable) as problem:
+    except sessions.SessionLimit as problem:
+        write_answer(connection, http, unavailable(request.id, problem, refusals.EXHAUSTED))
+        return
+    except sessions.SessionUnavailable as problem:
         write_answer(connection, http, unavailable(request.id, problem))
         return
     headers = ((b"Mcp-Session-Id", record.id.encode("ascii")),)
@@ -110,9 +112,29 @@ async def deliver(connection: Connection, http: HttpRequest, plan: Deliver) -> N
             return
         if params.request_id is not None:
             cast(session, ("cancel", params.request_id, params.reason))
+    elif isinstance(message, Notification) and message.method == ROOTS_CHANGED:
+        server = await find_server(connection, plan.server, None)
+        if isinstance(server, Pid):  # one that is not there asks anew anyway
+            cast(server, RootsChanged(_scope_of_news(session, view)))
     elif isinstance(message, Response | ErrorResponse):
         cast(session, ("response", message))
     write_answer(connection, http, ACCEPTED)
+
+
+def _scope_of_news(session: Pid, view: SessionView) -> Scope:
+    """The circumstances of what a client says that is no request."""
+    return Scope(
+        era="legacy",
+        version=view.version,
+        key=(session, ROOTS_CHANGED),
+        notify=lambda message: cast(session, ("notify", message)),
+        client_info=view.client_info,
+        client_capabilities=view.client_capabilities,
+        log_level=view.log_level,
+        client=view.id,
+        session=session,
+        peer=session,
+    )
 
 
 async def _request(
@@ -123,7 +145,7 @@ async def _request(
     session: Pid,
     view: SessionView,
 ) -> None:
-    if request.method in SESSION_METHODS:
+    if request.method == SET_LEVEL:
         try:
             answer = await call(session, ("answer", request))
         except CallExit as problem:
@@ -135,11 +157,11 @@ async def _request(
     if isinstance(server, Answer):
         write_answer(connection, http, server)
         return
-    if request.method == SUBSCRIBE:
+    if request.method in (SUBSCRIBE, UNSUBSCRIBE):
         await _subscribe(connection, http, request, session, server)
         return
     key = (session, request.id)
-    outlet = Outlet(connection.pid)
+    outlet = Outlet(connection.pid, backlog=connection.backlog)
     scope = Scope(
         era="legacy",
         version=view.version,
@@ -160,14 +182,9 @@ async def _request(
 async def _subscribe(
     connection: Connection, http: HttpRequest, request: Request, session: Pid, server: Pid
 ) -> None:
-    """Have the session subscribe to a resource that the server has."""
+    """Have the session subscribe to a resource that the server has, or no longer."""
     try:
-        uri = params_as(request, SubscribeParams).uri
-        _, honoured = await call(server, Honour(SubscriptionFilter(resource_subscriptions=[uri])))
-        if honoured.resource_subscriptions is None:
-            raise method_not_found(request.method)
-        if not honoured.resource_subscriptions:
-            raise resource_not_found(uri, "legacy")
+        await check_subscribable(request, server)
         answer = await call(session, ("answer", request))
     except McpError as error:
         answer = error_response(request.id, error)

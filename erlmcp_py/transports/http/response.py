@@ -23,7 +23,7 @@ _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode("ascii")
     for status in HTTPStatus
 }
-_BODILESS: Final = frozenset({204, 304})
+BODILESS: Final = frozenset({204, 304})
 
 
 class _DateLine:
@@ -61,6 +61,11 @@ def head(status: int, headers: Headers, *, keep_alive: bool, version: str = "1.1
     )
 
 
+def switching(headers: Headers) -> bytes:
+    """The answer after which the connection speaks another protocol (RFC 9110, 15.2.2)."""
+    return head(101, headers, keep_alive=True)
+
+
 def response(
     status: int,
     body: bytes = b"",
@@ -81,7 +86,7 @@ def response(
     if not keep_alive or version != "1.1":
         parts.append(connection_line(keep_alive, version))
     parts.extend(b"%b: %b\r\n" % pair for pair in headers)
-    if status in _BODILESS:
+    if status in BODILESS:
         parts.append(b"\r\n")
         return b"".join(parts)
     if body:

@@ -7,22 +7,26 @@ stream of an earlier GET, it goes on as that. An id that is not known here opens
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from erlmcp_py.protocol.jsonrpc import encode
+from erlmcp_py.sessions.record import SessionView
 from erlmcp_py.sessions.streams import EventStream, EventStreams
 from erlmcp_py.subscriptions import Announcement
 from erlmcp_py.transports.http.answering import write_answer
-from erlmcp_py.transports.http.endpoint import Answer, OpenStream
 from erlmcp_py.transports.http.finding import find_session
+from erlmcp_py.transports.http.plans import Answer, OpenStream, refused_stream
 from erlmcp_py.transports.http.request import HttpRequest
-from erlmcp_py.transports.http.sse import SseWriter
 from supervisors import Pid, cast, demonitor, monitor, receive
 
 if TYPE_CHECKING:
     from erlmcp_py.transports.http.connection import Connection
+
+
+_COME_BACK: Final = 1.0
+"""Seconds after which a client whose stream ends with the node may open another."""
 
 
 async def open_stream(connection: Connection, http: HttpRequest, plan: OpenStream) -> None:
@@ -31,7 +35,20 @@ async def open_stream(connection: Connection, http: HttpRequest, plan: OpenStrea
     if isinstance(found, Answer):
         write_answer(connection, http, found)
         return
-    session, view = found
+    streams = connection.endpoint.streams
+    no_room = streams.enter(plan.session)
+    if no_room is not None:
+        write_answer(connection, http, refused_stream(no_room))
+        return
+    try:
+        await _read(connection, http, plan, *found)
+    finally:
+        streams.leave(plan.session)
+
+
+async def _read(
+    connection: Connection, http: HttpRequest, plan: OpenStream, session: Pid, view: SessionView
+) -> None:
     last_seen = http.headers.get(b"last-event-id")
     resumed = None if last_seen is None else view.streams.resume(last_seen.decode("latin-1"))
     if resumed is None:
@@ -40,10 +57,10 @@ async def open_stream(connection: Connection, http: HttpRequest, plan: OpenStrea
         kept, position = resumed
     stream = _Stream(connection, http, plan, view.streams, kept, position)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(connection.watch)
+        nursery.start_soon(connection.wire.watch)
         await stream.run(session, resumed=resumed is not None)
         nursery.cancel_scope.cancel()
-    connection.write(stream.writer.end())
+    connection.wire.write(stream.writer.end())
     connection.closing |= not stream.writer.keep_alive
 
 
@@ -65,20 +82,29 @@ class _Stream:
         self.kept = kept
         self.position = position
         self.listening = streams.is_listening(kept)
-        self.writer = SseWriter(version=http.version, keep_alive=http.keep_alive)
+        self.writer = connection.events(http)
+        self.leaving = False
         self.session_ref: Any = None
 
     async def run(self, session: Pid, *, resumed: bool) -> None:
         connection, kept = self.connection, self.kept
-        connection.write(self.writer.start())
+        connection.wire.write(self.writer.start(connection.always))
         kept.read_by(connection.pid)
         self._attach(session, resumed=resumed)
+        # The rest of an answer ends with the answer.
+        connection.lasting = self.listening
+        leaving = self.listening and connection.draining
         try:
-            while self._write_kept() and not connection.gone:
-                await connection.flush()
+            while self._write_kept() and not (connection.wire.gone or leaving):
+                await connection.wire.flush()
                 if not await self._next():
                     return
+                leaving = self.leaving
+            if leaving:
+                connection.wire.write(self.writer.retry(_COME_BACK))
+                connection.closing = True
         finally:
+            connection.lasting = False
             demonitor(self.session_ref, flush=True)
             if kept.reader is connection.pid:
                 kept.read_by(None)
@@ -89,7 +115,7 @@ class _Stream:
         """Write what has been appended; False if that was all there will be."""
         kept = self.kept
         for position, data in kept.after(self.position):
-            self.connection.write(self.writer.event(data, id=kept.id_of(position)))
+            self.connection.wire.write(self.writer.event(data, id=kept.id_of(position)))
             self.position = position
         return not kept.ended
 
@@ -98,7 +124,7 @@ class _Stream:
         try:
             message = await receive(timeout=self.connection.config.keep_alive)
         except trio.TooSlowError:
-            self.connection.write(self.writer.comment())
+            self.connection.wire.write(self.writer.comment())
             return True
         match message:
             case ("notify", Announcement() as announcement):
@@ -110,8 +136,10 @@ class _Stream:
                 if isinstance(found, Answer):
                     return False
                 self._attach(found[0], resumed=True)
+            case ("going_away",):
+                self.leaving = True
             case ("disconnected",):
-                self.connection.gone = True
+                self.connection.wire.gone = True
         return self.kept.reader is self.connection.pid
 
     def _attach(self, session: Pid, *, resumed: bool) -> None:

@@ -13,6 +13,12 @@ from typing import Final
 from .response import Headers, head
 
 CONTENT_TYPE: Final = b"text/event-stream"
+HEADERS: Final = (
+    (b"Content-Type", CONTENT_TYPE),
+    (b"Cache-Control", b"no-cache, no-transform"),
+    (b"X-Accel-Buffering", b"no"),
+)
+"""Of every stream. `X-Accel-Buffering: no` keeps proxies from holding events back."""
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -47,12 +53,13 @@ class SseWriter:
     `keep_alive` in the constructor says whether the connection may be used after the end.
     """
 
-    __slots__ = ("_chunked", "_keep_alive", "_version")
+    __slots__ = ("_keep_alive", "_version", "chunked")
 
     def __init__(self, *, version: str = "1.1", keep_alive: bool = True) -> None:
         self._version = version
-        self._chunked = version == "1.1"
-        self._keep_alive = keep_alive and self._chunked
+        self.chunked = version == "1.1"
+        """Whether each write is a chunk of the transfer coding."""
+        self._keep_alive = keep_alive and self.chunked
 
     @property
     def keep_alive(self) -> bool:
@@ -60,16 +67,15 @@ class SseWriter:
         return self._keep_alive
 
     def start(self, headers: Headers = ()) -> bytes:
-        """The response head. `X-Accel-Buffering: no` keeps proxies from holding events back."""
-        pairs = [
-            (b"Content-Type", CONTENT_TYPE),
-            (b"Cache-Control", b"no-cache, no-transform"),
-            (b"X-Accel-Buffering", b"no"),
-            *headers,
-        ]
-        if self._chunked:
+        """The response head."""
+        pairs = [*HEADERS, *headers]
+        if self.chunked:
             pairs.append((b"Transfer-Encoding", b"chunked"))
         return head(200, pairs, keep_alive=self._keep_alive, version=self._version)
+
+    def endpoint(self, uri: str) -> bytes:
+        """The event that a stream of HTTP+SSE begins with (MCP 2024-11-05, transports)."""
+        return self._chunk(event(uri.encode("ascii"), name="endpoint"))
 
     def event(self, data: bytes, *, id: str | None = None) -> bytes:
         """One message event."""
@@ -89,9 +95,9 @@ class SseWriter:
 
     def end(self) -> bytes:
         """What closes the stream on the wire; nothing under HTTP/1.0."""
-        return _LAST_CHUNK if self._chunked else b""
+        return _LAST_CHUNK if self.chunked else b""
 
     def _chunk(self, payload: bytes) -> bytes:
-        if self._chunked:
+        if self.chunked:
             return b"%x\r\n%b\r\n" % (len(payload), payload)
         return payload

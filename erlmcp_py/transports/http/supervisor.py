@@ -1,48 +1,23 @@
-"""The supervision tree of one listener.
-
-    http (rest_for_one)
-    ├── http_connections    one linked process per connection; answers like a supervisor
-    ├── http_socket         owns the listening socket
-    └── http_listener       accepts; registered as the transport "http"
-
-Connections stand first: they outlive a crash of the acceptor and of the socket's owner. Names
-begin with the listener's own, so a node can have several.
-"""
+"""An HTTP listener: what `net` is given to serve MCP over HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from erlmcp_py.guards.streams import OpenStreams
+from erlmcp_py.protocol import refusals
 from erlmcp_py.transports.http.access import AccessPolicy
-from erlmcp_py.transports.http.connection import ConnectionStatistics
-from erlmcp_py.transports.http.connections import Connections, ListenerStatistics
+from erlmcp_py.transports.http.connection import Connection
 from erlmcp_py.transports.http.endpoint import Endpoint
-from erlmcp_py.transports.http.listener import Door, SocketOwner, start_listener
+from erlmcp_py.transports.http.plans import refusal
+from erlmcp_py.transports.http.response import response
 from erlmcp_py.transports.http.settings import ListenerConfig, Route
-from supervisors import ChildSpec, Pid, StartError, Supervisor, SupFlags, call
+from erlmcp_py.transports.net import supervisor as net
+from erlmcp_py.transports.net.protocol import Protocol, crowded
+from erlmcp_py.transports.net.wire import Wire
+from supervisors import ChildSpec
 
 _NO_ROUTES: Mapping[str, Route] = {}
-
-
-class HttpListener(Supervisor):
-    """The top of the tree above."""
-
-    def init(
-        self, config: ListenerConfig, routes: Mapping[str, Route], door: Door
-    ) -> tuple[SupFlags, list[ChildSpec]]:
-        """Connections, socket, acceptor."""
-        policy = AccessPolicy(config.host, config.allowed_hosts, config.allowed_origins)
-        endpoint = Endpoint(policy, routes)
-        pool, owner = f"{config.name}_connections", f"{config.name}_socket"
-        return SupFlags("rest_for_one", intensity=10, period=60), [
-            replace(
-                Connections.child_spec(config, endpoint, door.inside, id=pool, name=pool),
-                type="supervisor",
-            ),
-            SocketOwner.child_spec(config, door, id=owner, name=owner),
-            ChildSpec(f"{config.name}_listener", (start_listener, (config, door))),
-        ]
 
 
 def child_spec(config: ListenerConfig, routes: Mapping[str, Route] = _NO_ROUTES) -> ChildSpec:
@@ -50,33 +25,35 @@ def child_spec(config: ListenerConfig, routes: Mapping[str, Route] = _NO_ROUTES)
 
     routes: what is served besides MCP, by path, such as ``/health``.
     """
-    return ChildSpec(config.name, (start_link, (config, routes, Door(config))), type="supervisor")
+    return net.child_spec(config, protocol(config, routes))
 
 
-async def start_link(
-    config: ListenerConfig, routes: Mapping[str, Route] = _NO_ROUTES, door: Door | None = None
-) -> Pid:
-    """Start a listener; it serves when this returns.
+def protocol(config: ListenerConfig, routes: Mapping[str, Route] = _NO_ROUTES) -> Protocol:
+    """How a client is served over HTTP."""
+    policy = AccessPolicy(config.host, config.allowed_hosts, config.allowed_origins)
+    streams = OpenStreams(config.streams, config.streams_per_session)
+    ids = None if config.company is None else config.company.ids
+    endpoint = Endpoint(
+        policy,
+        routes,
+        streams,
+        legacy_sse=config.legacy_sse,
+        websocket=config.websocket is not None,
+        ids=ids,
+    )
 
-    Raises StartError with ``("port_in_use", host, port)``, ``("address_not_available", host,
-    port)``, ``("port_forbidden", host, port)``, ``("unknown_host", host, text)`` or
-    ``("cannot_listen", host, port, text)``.
-    """
-    place = Door(config) if door is None else door
-    try:
-        return await HttpListener.start_link(config, routes, place, name=config.name)
-    except StartError as failed:
-        match failed.reason:
-            case ("shutdown", ("failed_to_start_child", _, reason)):
-                raise StartError(reason) from None
-        raise
+    def connect(wire: Wire, peer: str, config: ListenerConfig) -> Connection:
+        return Connection(wire, peer, config, endpoint)
 
-
-async def statistics(name: str = "http") -> ListenerStatistics:
-    """Counts of the listener `name`."""
-    return await call(f"{name}_connections", ("statistics",))  # type: ignore[no-any-return]
+    also = {"websocket": config.websocket is not None}
+    return Protocol("http", connect, _turned_away, _plain_refused, ("http/1.1",), also)
 
 
-async def connections(name: str = "http") -> list[ConnectionStatistics]:
-    """Every open connection of the listener `name`."""
-    return await call(f"{name}_connections", ("connections",))  # type: ignore[no-any-return]
+def _turned_away(why: refusals.Refusal) -> bytes:
+    answer = refusal(why, crowded(why))
+    return response(answer.status, answer.body, headers=answer.headers, keep_alive=False)
+
+
+def _plain_refused() -> bytes:
+    answer = refusal(refusals.PROTOCOL_ERROR, "this port speaks TLS: use https://")
+    return response(answer.status, answer.body, keep_alive=False)

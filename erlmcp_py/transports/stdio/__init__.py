@@ -1,7 +1,6 @@
 """MCP on standard input and output: one client, one message per line, both eras.
 
-`lines` cuts bytes into lines, `channel` is what outlives a crash of the process, `process`
-serves. The child spec is here.
+`channel` is what outlives a crash of the process, `process` serves. The child spec is here.
 """
 
 from erlmcp_py.transports.stdio.channel import Channel

@@ -2,8 +2,8 @@
 
 A stdio client cannot reconnect: when the process that serves it is killed, its successor must
 take up the conversation in the middle of a line, if need be. So what is half done lies here
-and not in the process: bytes read but not yet handled, bytes not yet written, the outcome of
-`initialize`, and which requests are still to be answered. The channel is an argument in the
+and not in the process: bytes read but not yet handled, bytes not yet written, and the memory of the
+conversation. The channel is an argument in the
 child spec; every step that changes it is synchronous, so no kill can fall into the middle.
 
 Pipes and sockets are written without blocking. Anything else (a terminal, a file, a pipe that
@@ -18,28 +18,13 @@ import stat
 from collections import deque
 from typing import Final
 
-import msgspec
 import trio
 
-from erlmcp_py.protocol.jsonrpc import RequestId
-from erlmcp_py.protocol.lifecycle import InitializeParams, LogLevel
-from erlmcp_py.transports.stdio.lines import Line, LineAssembler
+from erlmcp_py.transports.conversation import Memory
+from erlmcp_py.transports.framing import Lines, Message
 
 READ_SIZE: Final = 64 * 1024
 _STDERR: Final = 2
-
-
-class Handshake(msgspec.Struct, frozen=True):
-    """What a legacy client and the node agreed on. log_level: None until `logging/setLevel`. subject:
-    under which name the changes of its server are published, None until that is known. uris: the
-    resources it subscribed to.
-    """
-
-    params: InitializeParams
-    version: str
-    log_level: LogLevel | None = None
-    subject: str | None = None
-    uris: frozenset[str] = frozenset()
 
 
 class Channel:
@@ -48,13 +33,12 @@ class Channel:
     def __init__(self, input: int = 0, output: int = 1, line_limit: int = 4 * 1024 * 1024) -> None:
         self._input = input
         self._output = output
-        self._lines = LineAssembler(line_limit)
+        self._lines = Lines(line_limit)
         self._unsent = bytearray()
-        self.inbox: deque[Line] = deque()
+        self.inbox: deque[Message] = deque()
         self.ended = False
         """The client has closed its end; the inbox may still hold lines."""
-        self.handshake: Handshake | None = None
-        self.unanswered: dict[RequestId, None] = {}
+        self.memory = Memory()
         self._pollable = True
         self._threaded = _needs_thread(output)
         self.bytes_in = self.bytes_out = 0
@@ -88,21 +72,30 @@ class Channel:
         self._unsent += line
         self._unsent += b"\n"
 
+    def flush_now(self) -> bool:
+        """Send what the client takes at once; whether that was everything written. Raises OSError when
+        the client has gone.
+        """
+        if self._unsent and not self._threaded:
+            self._sent(self._try_write())
+        return not self._unsent
+
     async def flush(self) -> None:
         """Send everything written. Raises OSError when the client has gone."""
-        while self._unsent:
+        while not self.flush_now():
             if self._threaded:
                 data = bytes(self._unsent)
                 # Abandoned when killed: a terminal that takes nothing must not hold up a stop.
-                sent = await trio.to_thread.run_sync(
+                write = trio.to_thread.run_sync(
                     os.write, self._output, data, abandon_on_cancel=True
                 )
+                self._sent(await write)
             else:
-                sent = self._try_write()
-                if not sent:
-                    await trio.lowlevel.wait_writable(self._output)
-            del self._unsent[:sent]
-            self.bytes_out += sent
+                await trio.lowlevel.wait_writable(self._output)
+
+    def _sent(self, count: int) -> None:
+        del self._unsent[:count]
+        self.bytes_out += count
 
     def _try_write(self) -> int:
         os.set_blocking(self._output, False)

@@ -24,6 +24,17 @@ from erlmcp_py.server import Context, Server, image
 
 server = Server("forms", version="1")
 
+class Guest(Struct):
+    """Who comes, and when?"""
+    email: Annotated[str, Meta(extra_json_schema={"format": "email"})]
+    page: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+    day: Annotated[str, Meta(extra_json_schema={"format": "date"})]
+    at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+@server.tool()
+async def invite(ctx: Context) -> Guest:
+    return await ctx.elicit(Guest)
+
 class Order(Struct):
     """What shall it be?"""
     item: Literal["tea", "cake"]
@@ -107,8 +118,8 @@ def test_a_failed_tool_as_json() -> None:
         (["examples.simple", "echo"], "must be MODULE:ATTR"),
         ([SIMPLE, "block", "seconds=long"], "seconds: 'long' is no number"),
         ([SIMPLE, "echo", "hello"], "'hello': write key=value, or key:=JSON"),
-        (["--era", "legacy", SIMPLE, "echo"], "always spoken to in the newest revision"),
         (["--header", "none", SIMPLE, "echo"], "must be NAME:VALUE"),
+        (["--header", "a:b", SIMPLE, "echo"], "--header belongs to a URL"),
     ],
 )
 def test_without_a_result_the_exit_code_is_2_and_one_line_says_why(
@@ -164,6 +175,18 @@ def test_a_field_is_asked_again_until_it_fits(forms: str) -> None:
     assert "not yes or no" in result.stderr
     order = json.loads(result.stdout)["structuredContent"]
     assert order == {"item": "cake", "count": 3, "sweet": True, "note": None}
+
+
+@pytest.mark.usefixtures("at_terminal")
+def test_what_has_a_format_is_asked_for_in_it(forms: str) -> None:
+    good = ["ada@example.org", "https://example.org", "2026-07-28", "2026-07-28T09:30:00Z"]
+    bad = ["ada", "example", "28.7.", "noon"]
+    answers = ["y", *(each for pair in zip(bad, good, strict=True) for each in pair)]
+    result = run("call", forms, "invite", "--json", answers="\n".join(answers) + "\n")
+    assert result.exit_code == 0, result.output
+    assert list(json.loads(result.stdout)["structuredContent"].values()) == good
+    for hint in ("an email address", "a URI", "a date such as", "a time such as"):
+        assert f"  not {hint}" in result.stderr
 
 
 @pytest.mark.usefixtures("at_terminal")

@@ -97,7 +97,9 @@ class Old(BaseHTTPRequestHandler):
         method = message["method"]
         self.seen.append((method, self.headers["mcp-protocol-version"]))
         if self.headers["mcp-protocol-version"] == "2026-07-28":
-            self.respond(*self.turned_away)
+            status, body = self.turned_away
+            kind = "application/json" if body.startswith(b"{") else "text/plain"
+            self.respond(status, body, kind)
         elif method == "initialize":
             self.result(message, {
                 "protocolVersion": "2025-06-18",
@@ -178,8 +180,8 @@ def test_an_older_server_gets_a_handshake(old: Any, turned_away: tuple[int, byte
 @pytest.mark.parametrize(
     ("turned_away", "told"),
     [
-        ((400, refusal(-32022, supported=["2031-01-01"])), "no (-32022)"),
-        ((400, refusal(-32020)), "no (-32020)"),
+        ((400, refusal(-32022, supported=["2031-01-01"])), "the server speaks 2031-01-01"),
+        ((400, refusal(-32020)), "the server refused: no (-32020)"),
         ((401, b"who are you?"), "HTTP 401: who are you?"),
         ((500, b"oh"), "HTTP 500: oh"),
     ],
@@ -189,7 +191,7 @@ def test_where_a_handshake_would_not_help_none_is_tried(
 ) -> None:
     old.turned_away = turned_away
     result = run("call", old.url, "hi")
-    assert (result.exit_code, result.stderr) == (2, f"erlmcp-node: {told}\n")
+    assert (result.exit_code, result.stderr) == (2, f"erlmcp-node: {old.url}: {told}\n")
     assert [method for method, _ in old.seen] == ["server/discover"]
 
 

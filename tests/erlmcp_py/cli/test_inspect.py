@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from erlmcp_py.cli.inspect import type_text
+from erlmcp_py.cli.client.drawing import type_text
 
 from .calls import as_json, run
 

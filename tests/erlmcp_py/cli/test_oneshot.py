@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,18 @@ def test_info_and_state_by_name_path_and_pid(node: Program) -> None:
     assert "running" in node.type("state", "registry").stdout
 
 
+def test_refusals(node: Program) -> None:
+    address = node.json("status")["transports"]["http"]["address"]
+    with closing(HTTPConnection(address)) as client:
+        for _ in range(2):
+            client.request("GET", "/nowhere")
+            answer = client.getresponse()
+            assert (answer.status, bool(answer.read())) == (404, True)
+    (found,) = [each for each in node.json("refusals") if each["code"] == 1037]
+    assert (found["name"], found["severity"], found["count"]) == ("path_unknown", "warning", 2)
+    assert "path_unknown" in node.type("refusals").stdout
+
+
 def test_applications_and_alarms(node: Program) -> None:
     assert [found["name"] for found in node.json("applications")] == ["erlmcp_py", "chaos"]
     assert "experiments on a running node" in node.type("applications").stdout
@@ -149,6 +163,15 @@ def test_no_such_node_is_exit_code_2_and_names_the_others(
 def test_a_wrong_command_line_is_exit_code_2(node: Program) -> None:
     assert node.type("info").exit_code == 2
     assert node.type("ps", "--sort", "size").exit_code == 2
+
+
+def test_what_is_no_finite_number_is_refused_and_not_taken_for_the_default(node: Program) -> None:
+    result = node.type("state", "registry", "--timeout", "nan")
+    assert result.exit_code == 1
+    assert result.stderr == "erlmcp-node: timeout must be a finite number, not nan\n"
+    result = node.type("attach", stdin="state registry inf\n")
+    assert result.exit_code == 1
+    assert "timeout must be a finite number, not inf" in result.output
 
 
 def test_attach_does_lines_from_stdin(node: Program) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from erlmcp_py.cli.calling.arguments import BadArgument, read_arguments
+from erlmcp_py.cli.client.arguments import BadArgument, read_arguments
 
 SCHEMA = {
     "type": "object",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,9 +16,11 @@ import trio
 from erlmcp_py import registry
 from erlmcp_py.application import start_further, start_node
 from erlmcp_py.config import Config, HttpConfig, LogConfig
+from erlmcp_py.parts import Parts
 from erlmcp_py.server import Server
-from erlmcp_py.tree import Parts, child_specs
+from erlmcp_py.tree import child_specs
 from supervisors import Application, Runtime, application
+from tests.programs import Program
 
 CONFIG = msgspec.structs.replace(
     Config(), http=HttpConfig(port=0), log=LogConfig(level="critical"), servers=()
@@ -100,3 +103,17 @@ def running() -> Running:
             await application.stop_all()
 
     return node
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """``start(*options, **env)``: `erlmcp-node run` with these; it is ended with the test."""
+    with ExitStack() as programs:
+
+        def start_program(*options: str, **env: str) -> Program:
+            return programs.enter_context(closing(Program(tmp_path, "run", *options, **env)))
+
+        yield start_program

@@ -13,7 +13,7 @@ from erlmcp_py.config import MailboxesConfig
 from erlmcp_py.server import Server
 from erlmcp_py.telemetry.log import LogWriter, audit, log
 from erlmcp_py.telemetry.sink import Sink
-from erlmcp_py.transports.http.supervisor import connections, statistics
+from erlmcp_py.transports.net.supervisor import connections, statistics
 from supervisors import Runtime, send, sys, which_children
 from supervisors.testing import end_of
 
@@ -68,7 +68,7 @@ async def test_a_flooded_server_answers_503_and_serves_what_it_took(running: Any
             assert refused.body["id"] == 1
             assert "too much to do" in refused.body["error"]["message"]
         assert [answer.status for answer in answers[LIMIT:]] == [200] * LIMIT
-        assert (await statistics()).unavailable == LIMIT
+        assert (await statistics("http")).unavailable == LIMIT
         assert (await client.call("echo", "other", text="x")).status == 200
 
 
@@ -103,13 +103,15 @@ async def test_what_belongs_to_a_call_that_runs_comes_in_when_the_mailbox_is_ful
         assert through[0].body["result"]["content"][0]["text"] == "through"
 
 
+HELLO = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+
+
 async def open_session(client: Any) -> dict[str, str]:
-    params = {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    }
-    answer = await client.post("main", "initialize", params, {})
+    answer = await client.post("main", "initialize", HELLO, {})
     assert answer.status == 200
     return {"Mcp-Session-Id": answer.headers["mcp-session-id"]}
 
@@ -118,10 +120,33 @@ async def open_session(client: Any) -> dict[str, str]:
 async def test_flooded_sessions_answer_503(running: Any, victim: str) -> None:
     async with running({"main": make_server()}, mailboxes=SMALL) as client:
         headers = await open_session(client)
-        pid = (await which_children("session_pool"))[0].pid if victim == "session" else "sessions"
-        answers = await flood(lambda: client.post("main", "tools/list", {}, headers), pid)
+        if victim == "session":
+            pid = (await which_children("session_pool"))[0].pid
+
+            async def ask() -> Any:
+                return await client.post("main", "logging/setLevel", {"level": "error"}, headers)
+        else:
+            pid = "sessions"
+
+            async def ask() -> Any:
+                return await client.post("main", "initialize", HELLO, {})
+
+        answers = await flood(ask, pid)
         assert [answer.status for answer in answers[LIMIT:]] == [200] * LIMIT
         assert (await client.post("main", "tools/list", {}, headers)).status == 200
+
+
+@pytest.mark.parametrize("victim", ["session", "sessions"])
+async def test_requests_do_not_wait_for_processes_that_only_know_of_them(
+    running: Any, victim: str
+) -> None:
+    async with running({"main": make_server()}) as client:
+        headers = await open_session(client)
+        pid = (await which_children("session_pool"))[0].pid if victim == "session" else "sessions"
+        await sys.suspend(pid)
+        with trio.fail_after(5):
+            assert (await client.post("main", "tools/list", {}, headers)).status == 200
+        await sys.resume(pid)
 
 
 async def test_a_connection_whose_client_does_not_read_is_closed(running: Any) -> None:
@@ -129,9 +154,9 @@ async def test_a_connection_whose_client_does_not_read_is_closed(running: Any) -
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.call, "wait")
             with trio.fail_after(5):
-                while not any(each.waiting for each in await connections()):
+                while not any(each.waiting for each in await connections("http")):
                     await wait_all_tasks_blocked(0.01)
-            (slow,) = await connections()
+            (slow,) = await connections("http")
             assert slow.pid is not None
 
             def news() -> None:

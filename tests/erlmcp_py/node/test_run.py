@@ -3,66 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests import schema_gate
+from tests.programs import Program
 
 ROOT = Path(__file__).parents[3]
-
-
-class Program:
-    """One `erlmcp-node run`; `until(pattern)` reads its standard output."""
-
-    def __init__(self, directory: Path, *options: str, **env: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "erlmcp_py", "run", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=directory,
-            env=os.environ
-            | {
-                "ERLMCP__CONTROL__DIRECTORY": str(directory / "control"),
-                "PYTHONPATH": schema_gate.PYTHONPATH,
-            }
-            | env,
-        )
-
-    def until(self, pattern: str) -> re.Match[str]:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if found := re.search(pattern, line):
-                return found
-        raise AssertionError(f"{pattern} never came; it said {self.process.communicate()[1]}")
-
-    def finish(self, timeout: float = 20) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=timeout)
-        return self.process.returncode, out, err
-
-
-@pytest.fixture
-def start(tmp_path):
-    programs: list[Program] = []
-
-    def start_program(*options: str, **env: str) -> Program:
-        programs.append(Program(tmp_path, *options, **env))
-        return programs[-1]
-
-    yield start_program
-    for program in programs:
-        if program.process.poll() is None:
-            program.process.kill()
-            program.process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -212,8 +164,8 @@ def test_stdio_speaks_only_protocol_on_stdout_and_ends_with_its_input(start) -> 
             "clientInfo": {"name": "test", "version": "1"},
         },
     }
-    out, err = program.process.communicate(json.dumps(initialize) + "\n", timeout=20)
-    assert program.process.returncode == 0, err
+    code, out, err = program.finish(json.dumps(initialize) + "\n")
+    assert code == 0, err
     (line,) = out.splitlines()
     assert json.loads(line)["result"]["protocolVersion"] == "2025-11-25"
     assert "simple on standard input and output" in err
@@ -224,5 +176,5 @@ def test_two_stdio_nodes_do_not_fight_over_a_name(start) -> None:
     first = start("--stdio", "--server", "examples.simple:server")
     second = start("--stdio", "--server", "examples.simple:server")
     for program in (first, second):
-        _, err = program.process.communicate("", timeout=20)
-        assert program.process.returncode == 0, err
+        code, _, err = program.finish()
+        assert code == 0, err

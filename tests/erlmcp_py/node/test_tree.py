@@ -18,7 +18,8 @@ from erlmcp_py.config import Config, HttpConfig, LogConfig
 from erlmcp_py.console.applications import beside
 from erlmcp_py.loading import load_application, load_servers
 from erlmcp_py.ops.health import report
-from erlmcp_py.tree import Parts, child_specs
+from erlmcp_py.parts import Parts
+from erlmcp_py.tree import child_specs
 from supervisors import (
     ChildSpec,
     Pid,
@@ -27,6 +28,7 @@ from supervisors import (
     application,
     exit_signal,
     monitor,
+    process_info,
     receive,
     spawn,
     whereis,
@@ -103,6 +105,8 @@ EXPECTED = {
     "node/core/transports/http/http_connections",
     "node/core/transports/http/http_socket",
     "node/core/transports/http/http_listener",
+    "node/guards",
+    "node/guards/drain",
     "node/observe",
     "node/observe/log",
     "node/observe/health",
@@ -114,6 +118,7 @@ EXPECTED = {
     "node/observe/os_mon/cpu_sup",
     "node/chaos/chaos_reports",
     "node/chaos/chaos_experiments",
+    "node/chaos/chaos_proxies",
     "node/chaos/chaos_commands",
 }
 
@@ -192,5 +197,11 @@ async def test_the_root_stops_its_children_in_reverse_order(node: None) -> None:
 def test_specs_of_supervisors_wait_for_their_children() -> None:
     parts = Parts({}, ChildSpec("extra", (os.getpid, ())), lambda pid: None)
     specs = {spec.id: spec for spec in child_specs(CONFIG, parts)}
-    assert list(specs) == ["core", "observe", "extra"]
+    assert list(specs) == ["core", "guards", "observe", "extra"]
     assert specs["core"].shutdown == math.inf
+
+
+async def test_no_process_of_a_fresh_node_seems_large(node: None) -> None:
+    """What os_mon compares with the mark of `process_memory_high_watermark`."""
+    for place, pid in (await places()).items():
+        assert 0 < process_info(pid, "memory") < 1_000_000, place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from erlmcp_py.protocol import jsonrpc
@@ -26,7 +27,7 @@ from erlmcp_py.protocol.types import ClientCapabilities, Implementation, RootsCa
 from erlmcp_py.protocol.versions import SUPPORTED
 
 GOOD: dict[str, Any] = {PROTOCOL_VERSION: "2026-07-28", CLIENT_CAPABILITIES: {}}
-ABSENT = object()
+ABSENT = msgspec.UNSET
 
 
 def request(meta: Any = ABSENT, **params: Any) -> jsonrpc.Request:
@@ -129,7 +130,8 @@ def test_an_unknown_version_is_told_ours_whatever_else_is_wrong(version: str, re
     with pytest.raises(McpError) as caught:
         read_meta(request({PROTOCOL_VERSION: version, **rest}))
     assert caught.value.code == UNSUPPORTED_VERSION
-    assert caught.value.data == {"supported": list(SUPPORTED), "requested": version}
+    assert caught.value.data["supported"] == list(SUPPORTED)
+    assert caught.value.data["requested"] == version
 
 
 ERAS = [

@@ -50,19 +50,19 @@ def test_http_status(code: int, modern: int, legacy: int) -> None:
 @pytest.mark.parametrize(("era", "code"), [("legacy", -32002), ("modern", -32602)])
 def test_resource_not_found_names_the_uri(era: Era, code: int) -> None:
     error = errors.resource_not_found("test://none", era)
-    assert (error.code, error.data) == (code, {"uri": "test://none"})
+    assert (error.code, error.data["uri"]) == (code, "test://none")
 
 
 def test_unsupported_version_offers_ours() -> None:
     error = errors.unsupported_version("1900-01-01")
     assert error.code == -32022
-    assert error.data == {"supported": list(SUPPORTED), "requested": "1900-01-01"}
+    assert (error.data["supported"], error.data["requested"]) == (list(SUPPORTED), "1900-01-01")
 
 
 def test_missing_capability_has_the_shape_of_client_capabilities() -> None:
     error = errors.missing_capability({"sampling": {}})
     assert error.code == -32021
-    assert error.data == {"requiredCapabilities": {"sampling": {}}}
+    assert error.data["requiredCapabilities"] == {"sampling": {}}
     assert "sampling" in error.message
 
 

@@ -15,7 +15,8 @@ import supervisors
 from erlmcp_py.protocol.errors import McpError
 from erlmcp_py.protocol.versions import LATEST, LEGACY, SUPPORTED
 from erlmcp_py.server import CallEnded, Context, ResourceNotFound, Server, ToolError, image
-from erlmcp_py.server.process import MAX_THREADS, Cancel, ServerProcess
+from erlmcp_py.server.at_work import MAX_THREADS
+from erlmcp_py.server.process import Cancel, ServerProcess
 from supervisors import CrashReport, sys
 
 from .conftest import Connect, Peer
@@ -399,7 +400,7 @@ async def test_reading(server: Server, connect: Connect, version: str) -> None:
 async def test_resource_not_found(server: Server, connect: Connect, version: str, uri: str) -> None:
     error = await (await connect(server, version)).error("resources/read", {"uri": uri})
     assert error["code"] == (-32602 if version == LATEST else -32002)
-    assert error["data"] == {"uri": uri}
+    assert error["data"]["uri"] == uri
 
 
 @ALL_VERSIONS
@@ -570,7 +571,9 @@ async def test_stopping_the_server_answers_those_who_wait(server: Server, connec
         nursery.start_soon(client)
         await trio.testing.wait_all_tasks_blocked()
         await supervisors.stop(peer.pid)
-    assert answers == [{"code": -32603, "message": "The server is stopping: normal"}]
+    (error,) = answers
+    assert (error["code"], error["message"]) == (-32603, "The server is stopping: normal")
+    assert error["data"]["refusal"] == 1077
     await trio.testing.wait_all_tasks_blocked()
     assert supervisors.current_runtime().processes() == []
 

@@ -75,7 +75,7 @@ async def test_meant_failures_are_answers(connect: Connect) -> None:
         ("odd", "Odd: one"),
         ("exit", "system_exit"),
         ("lambda", "pickle"),
-        ("hard", "WorkerDied: the worker process ended with code 7"),
+        ("hard", "WorkerDied: the worker process ended with status 7"),
         ("segfault", "WorkerDied: the worker process was ended by SIGSEGV"),
     ],
 )
@@ -101,6 +101,7 @@ async def test_where_it_failed_is_reported(connect: Connect) -> None:
 async def test_a_timeout_kills_the_process(connect: Connect, tmp_path: Path) -> None:
     peer = await connect(working.server)
     path = tmp_path / "pid"
+    await number(peer)  # the time is for the call, and not for the start of its worker
     async with trio.open_nursery() as nursery:
         answers: list[str] = []
 
@@ -113,6 +114,7 @@ async def test_a_timeout_kills_the_process(connect: Connect, tmp_path: Path) -> 
     await gone(pid)
     # Its place is free.
     path.unlink()
+    await number(peer)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(call)
         await gone(await spinning(path))
@@ -123,6 +125,17 @@ async def test_a_cancellation_kills_the_process(connect: Connect, tmp_path: Path
     path = tmp_path / "pid"
     async with trio.open_nursery() as nursery:
         params = {"name": "spin_on", "arguments": {"path": str(path)}}
+        nursery.start_soon(peer.error, "tools/call", params)
+        pid = await spinning(path)
+        supervisors.cast(peer.pid, Cancel((peer.pid, 1)))
+    await gone(pid)
+
+
+async def test_what_a_call_has_started_ends_with_it(connect: Connect, tmp_path: Path) -> None:
+    peer = await connect(working.server)
+    path = tmp_path / "pid"
+    async with trio.open_nursery() as nursery:
+        params = {"name": "found_on", "arguments": {"path": str(path)}}
         nursery.start_soon(peer.error, "tools/call", params)
         pid = await spinning(path)
         supervisors.cast(peer.pid, Cancel((peer.pid, 1)))
@@ -183,6 +196,7 @@ def test_a_script_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 NODE = """
 import os
+import sys
 import supervisors
 from erlmcp_py.server.process import ServerProcess
 from tests.erlmcp_py.server import working
@@ -190,16 +204,17 @@ from tests.erlmcp_py.server.conftest import Peer
 
 async def main():
     peer = Peer(await ServerProcess.start(working.server, "working"))
-    os.write(1, (await peer.tool("who"))["content"][0]["text"].encode())
+    os.write(1, (await peer.tool(sys.argv[1]))["content"][0]["text"].encode())
     os.kill(os.getpid(), 9)
 
 supervisors.run(main)
 """
 
 
-async def test_workers_do_not_outlive_a_node_that_is_killed() -> None:
+@pytest.mark.parametrize("tool", ["who", "leave_behind"])
+async def test_nothing_outlives_a_node_that_is_killed(tool: str) -> None:
     done = await trio.run_process(
-        [sys.executable, "-c", NODE],
+        [sys.executable, "-c", NODE, tool],
         capture_stdout=True,
         check=False,
         cwd=Path(__file__).parents[3],

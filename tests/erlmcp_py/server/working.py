@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -74,6 +75,20 @@ def spin(path: str) -> None:
         file.write(str(os.getpid()))
     while True:
         time.sleep(0)
+
+
+@server.tool(isolation="process")
+def leave_behind() -> int:
+    """A process that lives on when the call is over."""
+    return subprocess.Popen(["sleep", "600"]).pid
+
+
+@server.tool("found_on", isolation="process", timeout=600)
+def found(path: str) -> None:
+    """Start a process, and wait for it."""
+    with subprocess.Popen(["sleep", "600"]) as process, open(path, "w") as file:  # noqa: PTH123
+        file.write(str(process.pid))
+        file.flush()
 
 
 def local() -> Any:

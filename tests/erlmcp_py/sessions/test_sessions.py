@@ -149,6 +149,17 @@ async def test_a_deleted_session_is_gone_for_good() -> None:
         assert (await sessions.statistics()).open == 0
 
 
+async def test_the_sessions_of_a_server_end_with_it() -> None:
+    async with tree():
+        gone = [(await sessions.create("a", PARAMS, "2025-11-25"))[0].id for _ in range(3)]
+        others = [(await sessions.create(of, PARAMS, "2025-11-25"))[0].id for of in ("b", None)]
+        assert await sessions.delete_of("a") == 3
+        assert [await sessions.find(id) for id in gone] == [None] * 3
+        assert await sessions.delete_of(None) == 1
+        assert await sessions.find(others[0]) is not None
+        assert await sessions.find(others[1]) is None
+
+
 async def test_the_limit_refuses_and_frees_again() -> None:
     async with tree(SessionLimits(max=2)):
         first, _ = await sessions.create(None, PARAMS, "2025-11-25")

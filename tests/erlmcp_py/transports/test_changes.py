@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
 import trio
 
-from erlmcp_py import registry, sessions
+from erlmcp_py import registry, sessions, subscriptions
 from erlmcp_py.server import Server
 from erlmcp_py.subscriptions import NAME as SUBSCRIPTIONS
 from erlmcp_py.subscriptions import statistics
@@ -114,6 +115,35 @@ async def test_a_modern_stream_tells_what_was_asked_for_and_nothing_else() -> No
         event = await next_event(second)
         assert event["method"] == "notifications/prompts/list_changed"
         assert event["params"]["_meta"] == {ID: 2}
+
+
+@pytest.mark.parametrize("ids", [[1, 2, 1], [7, 12345], ["a", "b\0", "b\1"], ["x", 100]])
+async def test_every_stream_is_told_with_its_own_id(ids: list[int | str]) -> None:
+    server = make()
+    async with node({"c": server}, child_spec(HTTP)), contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connect()) for _ in ids]
+        for client, id in zip(clients, ids, strict=True):
+            await opened(client, id, resourceSubscriptions=["a:fixed"])
+        for _ in range(2):
+            server.notify_updated("a:fixed")
+            events = [await next_event(client) for client in clients]
+            assert [event["params"]["_meta"] for event in events] == [{ID: id} for id in ids]
+            assert {event["params"]["uri"] for event in events} == {"a:fixed"}
+
+
+async def test_a_stream_ends_with_its_result_when_its_server_is_served_no_more() -> None:
+    async with (
+        node({"c": make(), "d": make()}, child_spec(HTTP)),
+        connect() as client,
+        connect() as other,
+    ):
+        await opened(client, 7, toolsListChanged=True, promptsListChanged=True)
+        subscriptions.end("d")
+        subscriptions.end("c")
+        event = await next_event(client)
+        assert (event["id"], event["result"]["_meta"]) == (7, {ID: 7})
+        assert (await statistics()).subscriptions == 0
+        await opened(other, 8, toolsListChanged=True)
 
 
 async def test_a_change_from_a_thread_is_told_too() -> None:
@@ -259,10 +289,8 @@ async def test_subscriptions_of_sessions_are_checked(method: str) -> None:
         assert answer.json["error"]["code"] == -32602
         answer = await client.legacy(session, in_session(method, uri="b:unknown"))
         if method == "resources/subscribe":
-            assert answer.json["error"] == {
-                "code": -32002,
-                "message": "Resource not found: b:unknown",
-                "data": {"uri": "b:unknown"},
-            }
+            error = answer.json["error"]
+            assert (error["code"], error["data"]["uri"]) == (-32002, "b:unknown")
+            assert error["message"] == "Resource not found: b:unknown"
         else:
             assert answer.json["result"] == {}

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 from mcp import StdioServerParameters, stdio_client, types
 from mcp.client.client import Client
+from mcp.client.sse import sse_client
 
 from .line import Connected, emit, plain, serve, user
 
@@ -16,7 +17,9 @@ from .line import Connected, emit, plain, serve, user
 @asynccontextmanager
 async def connect(config: dict[str, Any]) -> AsyncIterator[Connected]:
     target: Any = config.get("url")
-    if target is None:
+    if config.get("sse"):
+        target = sse_client(target)
+    elif target is None:
         command, *arguments = config["command"]
         target = stdio_client(
             StdioServerParameters(

@@ -30,6 +30,23 @@ function failure(error) {
   return { code: error.code, message: String(error.message), data: error.data };
 }
 
+// The requests that a client of either SDK has the same method for, by their MCP names.
+export function requests(client) {
+  return {
+    ping: (_, options) => client.ping(options),
+    "tools/list": (params, options) => client.listTools(params, options),
+    "resources/list": (params, options) => client.listResources(params, options),
+    "resources/templates/list": (params, options) => client.listResourceTemplates(params, options),
+    "resources/read": (params, options) => client.readResource(params, options),
+    "resources/subscribe": (params, options) => client.subscribeResource(params, options),
+    "resources/unsubscribe": (params, options) => client.unsubscribeResource(params, options),
+    "prompts/list": (params, options) => client.listPrompts(params, options),
+    "prompts/get": (params, options) => client.getPrompt(params, options),
+    "completion/complete": (params, options) => client.complete(params, options),
+    "logging/setLevel": (params, options) => client.setLoggingLevel(params.level, options),
+  };
+}
+
 // connect(config) -> {about, methods: {method: (params, options) => promise}, close}
 export async function serve(connect) {
   const running = new Map();

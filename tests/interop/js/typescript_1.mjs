@@ -1,17 +1,19 @@
 // Version 1 of the official TypeScript SDK: a client of the revisions with a handshake.
 
-import { answers, emit, load, serve } from "./line.mjs";
+import { answers, emit, load, requests, serve } from "./line.mjs";
 
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { StdioClientTransport } = load("@modelcontextprotocol/sdk/client/stdio.js");
+const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 const { StreamableHTTPClientTransport } = load("@modelcontextprotocol/sdk/client/streamableHttp.js");
+const { WebSocketClientTransport } = load("@modelcontextprotocol/sdk/client/websocket.js");
 const types = load("@modelcontextprotocol/sdk/types.js");
 
 await serve(async (config) => {
   const capabilities = config.answers
     ? { elicitation: { form: {}, url: {} }, sampling: {}, roots: { listChanged: true } }
     : {};
-  const client = new Client({ name: "typescript-1", version: "1" }, { capabilities });
+  let client = new Client({ name: "typescript-1", version: "1" }, { capabilities });
   if (config.answers) {
     for (const schema of [
       types.ElicitRequestSchema,
@@ -23,8 +25,21 @@ await serve(async (config) => {
   }
   client.fallbackNotificationHandler = async (notification) =>
     emit({ event: "notification", ...notification });
+  let Transport = StreamableHTTPClientTransport;
+  if (config.sse) Transport = SSEClientTransport;
+  if (config.websocket) Transport = WebSocketClientTransport;
+  if (config.probe) {
+    // As the SDK has it for servers of unknown age: streamable HTTP first, and HTTP+SSE if that fails.
+    try {
+      await client.connect(new StreamableHTTPClientTransport(new URL(config.url)));
+      await client.close();
+    } catch {
+      Transport = SSEClientTransport;
+    }
+    client = new Client({ name: "typescript-1", version: "1" }, { capabilities });
+  }
   const transport = config.url
-    ? new StreamableHTTPClientTransport(new URL(config.url))
+    ? new Transport(new URL(config.url))
     : new StdioClientTransport({
         command: config.command[0],
         args: config.command.slice(1),
@@ -41,23 +56,14 @@ await serve(async (config) => {
   return {
     about: {
       version,
+      transport: Transport.name,
       server: client.getServerVersion(),
       capabilities: client.getServerCapabilities(),
       instructions: client.getInstructions(),
     },
     methods: {
-      ping: (_, options) => client.ping(options),
-      "tools/list": (params, options) => client.listTools(params, options),
+      ...requests(client),
       "tools/call": (params, options) => client.callTool(params, undefined, options),
-      "resources/list": (params, options) => client.listResources(params, options),
-      "resources/templates/list": (params, options) => client.listResourceTemplates(params, options),
-      "resources/read": (params, options) => client.readResource(params, options),
-      "resources/subscribe": (params, options) => client.subscribeResource(params, options),
-      "resources/unsubscribe": (params, options) => client.unsubscribeResource(params, options),
-      "prompts/list": (params, options) => client.listPrompts(params, options),
-      "prompts/get": (params, options) => client.getPrompt(params, options),
-      "completion/complete": (params, options) => client.complete(params, options),
-      "logging/setLevel": (params, options) => client.setLoggingLevel(params.level, options),
       delete: async () => {
         await transport.terminateSession();
         return {};

@@ -1,8 +1,8 @@
 // Version 2 of the official TypeScript SDK: a client of both eras.
 
-import { answers, emit, load, serve } from "./line.mjs";
+import { answers, emit, load, requests, serve } from "./line.mjs";
 
-const { Client, StreamableHTTPClientTransport } = load("@modelcontextprotocol/client");
+const { Client, SSEClientTransport, StreamableHTTPClientTransport } = load("@modelcontextprotocol/client");
 const { StdioClientTransport } = load("@modelcontextprotocol/client/stdio");
 
 const CHANGES = [
@@ -32,8 +32,9 @@ await serve(async (config) => {
       emit({ event: "notification", method, params: notification.params }),
     );
   }
+  const Transport = config.sse ? SSEClientTransport : StreamableHTTPClientTransport;
   const transport = config.url
-    ? new StreamableHTTPClientTransport(new URL(config.url))
+    ? new Transport(new URL(config.url))
     : new StdioClientTransport({
         command: config.command[0],
         args: config.command.slice(1),
@@ -50,19 +51,9 @@ await serve(async (config) => {
       instructions: client.getInstructions(),
     },
     methods: {
-      ping: (_, options) => client.ping(options),
+      ...requests(client),
       "server/discover": (_, options) => client.discover(options),
-      "tools/list": (params, options) => client.listTools(params, options),
       "tools/call": (params, options) => client.callTool(params, options),
-      "resources/list": (params, options) => client.listResources(params, options),
-      "resources/templates/list": (params, options) => client.listResourceTemplates(params, options),
-      "resources/read": (params, options) => client.readResource(params, options),
-      "resources/subscribe": (params, options) => client.subscribeResource(params, options),
-      "resources/unsubscribe": (params, options) => client.unsubscribeResource(params, options),
-      "prompts/list": (params, options) => client.listPrompts(params, options),
-      "prompts/get": (params, options) => client.getPrompt(params, options),
-      "completion/complete": (params, options) => client.complete(params, options),
-      "logging/setLevel": (params, options) => client.setLoggingLevel(params.level, options),
       listen: async (filter) => {
         subscription = await client.listen(filter);
         return subscription.honoredFilter;

@@ -650,6 +650,59 @@ def test_send_request(as_process, server):
     as_process(main)
 
 
+def test_call_or_send(as_process, server):
+    """G16: as `send_request`, but for an answer that would be the next message."""
+
+    async def main():
+        pid = await server.start()
+        assert otp.call_or_send(pid, lambda f, s: ("reply", "r", s)) == ("r", None)
+
+        def early(from_, state):
+            otp.reply(from_, "early")
+            return "noreply", state
+
+        assert otp.call_or_send(pid, early) == ("early", None)
+        callers = []
+
+        def later(from_, state):
+            callers.append(from_)
+            return "noreply", state
+
+        answer, request = otp.call_or_send(pid, later)
+        assert answer is None
+        assert callers[0].pid == self()
+        otp.reply(callers[0], "late")
+        assert await receive(timeout=0) == ("$reply", request, "late")
+        _, request = otp.call_or_send(pid, lambda f, s: ("stop", "tired", s))
+        assert await receive() == ("$error", request, "tired")
+        _, request = otp.call_or_send(pid, "state")
+        assert await receive(timeout=0) == ("$error", request, "noproc")
+
+    as_process(main)
+
+
+def test_an_answer_does_not_overtake_what_came_before_it(as_process, server):
+    async def main():
+        pid = await server.start()
+        me = self()
+
+        def talkative(_from, state):
+            send(me, "on the way")
+            return "reply", "there", state
+
+        answer, request = otp.call_or_send(pid, talkative)
+        assert answer is None
+        assert await receive() == "on the way"
+        assert await receive() == ("$reply", request, "there")
+        send(me, "unread")
+        answer, request = otp.call_or_send(pid, lambda f, s: ("reply", "r", s))
+        assert answer is None
+        assert await receive() == "unread"
+        assert await receive() == ("$reply", request, "r")
+
+    as_process(main)
+
+
 @pytest.mark.otp("gen_server", "error_format_status")
 @pytest.mark.otp("gen_server", "crash_in_format_status")
 @pytest.mark.otp("gen_server", "throw_in_format_status")

@@ -252,3 +252,41 @@ def test_a_code_change_keeps_the_pace_of_who_waits(as_process) -> None:
         assert (await otp.sys.get_state(sup)).restarts == 2
 
     as_process(main)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"backoff": None}, {"backoff": steady(9.0)}, {"backoff": None, "budget": otp.Budget(0, 60)}],
+    ids=["no pauses any more", "other pauses", "a budget of its own"],
+)
+@pytest.mark.parametrize("strategy", ["simple_one_for_one", "one_for_one"])
+def test_a_code_change_does_not_count_a_restart_again_that_waits(
+    as_process, strategy: str, options: dict[str, Any]
+) -> None:
+    plan: list[Any] = []
+
+    class Planned(Supervisor):
+        def init(self) -> Any:
+            return plan[0]
+
+    async def main() -> None:
+        without_ids = strategy == "simple_one_for_one"
+        args = ("a", [], otp.self())
+        spec = ChildSpec("w", (Worker.start_link, () if without_ids else args), backoff=steady(5.0))
+        flags = SupFlags(strategy, intensity=1, period=60)
+        plan[:] = [(flags, [spec])]
+        sup = await Planned.start_link()
+        if without_ids:
+            await otp.start_child(sup, args)
+        otp.exit_signal(await started("a"), "kill")
+        await otp.which_children(sup)
+        await otp.sys.suspend(sup)
+        plan[:] = [(flags, [replace(spec, **options)])]
+        await otp.sys.change_code(sup, None, None, None)
+        await otp.sys.resume(sup)
+        began = trio.current_time()
+        await started("a")
+        assert round(trio.current_time() - began) == 5
+        assert (await otp.sys.get_state(sup)).restarts == 1
+
+    as_process(main)

@@ -87,7 +87,7 @@ async def test_2026_07_28_names_the_capability_that_is_missing(connect: Connect)
     peer = await connected(connect, "2026-07-28", inline=True, able=False)
     error = await peer.error("tools/call", {"name": "balance"})
     assert error["code"] == -32021
-    assert error["data"] == {"requiredCapabilities": {"elicitation": {"url": {}}}}
+    assert error["data"]["requiredCapabilities"] == {"elicitation": {"url": {}}}
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-06-18"])

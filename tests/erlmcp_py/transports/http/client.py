@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import trio
 
 from erlmcp_py import registry
+from erlmcp_py.protocol.refusals import refusal_of
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
@@ -112,7 +114,10 @@ class Client:
             while await self.more():
                 pass
             body, self.buffer = self.buffer, b""
-        return Answer(status, headers, body)
+        answer = Answer(status, headers, body)
+        if status >= 400 and not bodiless:
+            check_refusal(answer)
+        return answer
 
     async def closed(self) -> bool:
         """Whether the server has closed and nothing more came."""
@@ -143,6 +148,85 @@ class Client:
     async def legacy(self, session: str, message: dict[str, Any], path: str = "/mcp") -> Answer:
         headers = {"Mcp-Session-Id": session, "MCP-Protocol-Version": LEGACY}
         return await self.ask("POST", path, message, headers)
+
+
+class Sse:
+    """A session of HTTP+SSE: a connection to read from, another to post on."""
+
+    def __init__(self, reader: Client, poster: Client) -> None:
+        self.reader = reader
+        self.poster = poster
+        self.uri = ""
+
+    async def open(self, path: str = "/sse") -> Sse:
+        await self.reader.send(http("GET", path, headers={"Accept": "text/event-stream"}))
+        status, head = await self.reader.head()
+        assert (status, head["content-type"]) == (200, "text/event-stream"), head
+        assert head["cache-control"].startswith("no-cache")
+        name, self.uri = await self.event()
+        assert name == "endpoint"
+        return self
+
+    async def event(self) -> tuple[str, str]:
+        """Name and data of the next one; comments are passed over."""
+        with trio.fail_after(5):
+            while (event := (await self.reader.chunk()).decode()).startswith(":"):
+                pass
+        assert event, "the stream has ended"
+        found = re.fullmatch(r"event: (\w+)\ndata: (.*)\n\n", event)
+        assert found is not None, event
+        return found[1], found[2]
+
+    async def message(self) -> Any:
+        name, data = await self.event()
+        assert name == "message"
+        return json.loads(data)
+
+    async def post(self, message: bytes | dict[str, Any]) -> Answer:
+        """What the POST itself is answered."""
+        return await self.poster.ask("POST", self.uri, message)
+
+    async def say(self, message: dict[str, Any]) -> None:
+        answer = await self.post(message)
+        assert (answer.status, answer.body) == (202, b""), answer.body
+
+    async def request(self, message: dict[str, Any]) -> Any:
+        """Its answer, which is the next message."""
+        await self.say(message)
+        answer = await self.message()
+        assert answer["id"] == message["id"], answer
+        return answer
+
+    async def shake_hands(self, version: str = LEGACY, **capabilities: Any) -> Any:
+        hello = initialize(version)
+        hello["params"]["capabilities"] = capabilities
+        answer = await self.request(hello)
+        await self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return answer["result"]
+
+    async def text(self, tool: str, **arguments: Any) -> str:
+        answer = await self.request(legacy_call(tool, 99, **arguments))
+        text: str = answer["result"]["content"][0]["text"]
+        return text
+
+    async def ended(self) -> bool:
+        """Whether the stream ends as it should, with nothing more in it."""
+        with trio.fail_after(5):
+            return await self.reader.chunk() == b""
+
+
+def check_refusal(answer: Answer) -> None:
+    """Whatever is refused has a code of the catalogue, and with it a status of that code."""
+    if "json" not in answer.headers.get("content-type", "") or "error" not in answer.json:
+        return  # a route of its own, such as /health
+    error = answer.json["error"]
+    entry = refusal_of(error.get("data"))
+    assert entry is not None, answer.body
+    assert answer.status in entry.statuses, (answer.status, answer.body)
+    assert error["code"] in entry.errors, answer.body
+    assert error["data"]["hint"] == entry.hint
+    wait = entry.retry_after if answer.status in (429, 503) else None
+    assert answer.headers.get("retry-after") == (None if wait is None else str(wait))
 
 
 def http(

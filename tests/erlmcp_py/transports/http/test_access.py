@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from erlmcp_py.transports.http.access import AccessPolicy, accepted, is_json
+from erlmcp_py.transports.http.access import AccessPolicy, accepted, is_host, is_json
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,10 @@ def test_a_wildcard_address_is_no_name() -> None:
         (b"http://localhost.evil.example", False),
         (b"null", False),
         (b"file://localhost", False),
+        (b"http://evil.example/.localhost", False),
+        (b"http://evil.example#.localhost", False),
+        (b"http://localhost@evil.example", False),
+        (b"http://localhost, http://evil.example", False),
         (b"", False),
     ],
 )
@@ -101,6 +105,39 @@ def test_accept(value: bytes, json: bool, sse: bool) -> None:
 )
 def test_content_type(value: bytes, verdict: bool) -> None:
     assert is_json[value] is verdict
+
+
+def test_what_is_longer_than_anything_that_means_something_is_not_looked_at() -> None:
+    policy = AccessPolicy(allowed_hosts=["*"], allowed_origins=["*"])
+    long = b"localhost, " * 1000
+    assert not policy.host_served[long]
+    assert not policy.origin_allowed[long]
+    assert not policy.probe_served[long]
+    assert not is_json[b"application/json;" + long]
+    assert not accepted[b"*/*, " * 1000].json
+    assert not policy.host_served
+    assert b"*/*, " * 1000 not in accepted
+
+
+@pytest.mark.parametrize(
+    ("host", "right"),
+    [
+        (b"", True),
+        (b"localhost:", True),
+        (b"a_b.example:80", True),
+        (b"[::1]:80", True),
+        (b"%C3%A9.example", True),
+        (b"[localhost]", False),
+        (b"::1", False),
+        (b"a:b", False),
+        (b"a, b", False),
+        (b"u@a", False),
+        (b"a/b", False),
+        (b"a" * 3000, False),
+    ],
+)
+def test_what_is_a_host(host: bytes, right: bool) -> None:
+    assert is_host(host) is right
 
 
 def test_strangers_cannot_fill_the_memory_of_verdicts() -> None:

@@ -12,7 +12,8 @@ import trio
 from erlmcp_py import registry, sessions
 from erlmcp_py.transports.http.request import HttpLimits, HttpRequest
 from erlmcp_py.transports.http.settings import ListenerConfig, RouteAnswer
-from erlmcp_py.transports.http.supervisor import child_spec, connections, start_link, statistics
+from erlmcp_py.transports.http.supervisor import child_spec, protocol
+from erlmcp_py.transports.net.supervisor import connections, start_link, statistics
 from supervisors import (
     CallExit,
     Runtime,
@@ -61,7 +62,7 @@ async def start_on(config: ListenerConfig) -> None:
     async def starter() -> None:
         trap_exit()
         try:
-            await start_link(config)
+            await start_link(config, protocol(config))
         except StartError as error:
             failed.append(error)
         done.set()
@@ -85,13 +86,13 @@ async def test_it_registers_and_shows_its_connections_in_the_tree() -> None:
             info = process_info(child.pid)
             assert info is not None
             assert info.label == f"http 127.0.0.1:{port}"
-            (numbers,) = await connections()
+            (numbers,) = await connections("http")
             assert (numbers.pid, numbers.requests) == (child.pid, 1)
             assert numbers.bytes_in > 100
             assert numbers.bytes_out > 100
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert await which_children("http_connections") == []
-        totals = await statistics()
+        totals = await statistics("http")
         assert (totals.open, totals.accepted, totals.requests) == (0, 1, 1)
 
 
@@ -136,7 +137,7 @@ async def test_the_limit_turns_the_next_one_away() -> None:
                 answer = await second.answer()
                 assert (answer.status, answer.headers["connection"]) == (503, "close")
                 assert await second.closed()
-            assert (await statistics()).refused == 1
+            assert (await statistics("http")).refused == 1
             assert (await first.call("echo", text="y")).text == "y"
         await trio.testing.wait_all_tasks_blocked(0.01)
         async with connect() as third:
@@ -155,7 +156,7 @@ async def test_idle_connections_are_closed_and_busy_ones_are_not() -> None:
                 assert await idle.closed()
                 assert await dribbling.closed()
             assert (await busy.answer()).text == "done"
-        assert (await statistics()).reaped == 2
+        assert (await statistics("http")).reaped == 2
 
 
 async def test_a_client_that_does_not_read_is_closed() -> None:
@@ -169,7 +170,7 @@ async def test_a_client_that_does_not_read_is_closed() -> None:
                         await client.send(big)
                 except trio.BrokenResourceError:
                     pass
-            assert (await statistics()).reaped == 1
+            assert (await statistics("http")).reaped == 1
 
 
 @pytest.mark.parametrize("victim", ["http_listener", "http_socket"])
@@ -228,7 +229,7 @@ async def test_a_killed_connection_costs_only_itself_and_its_call() -> None:
         await other.call("echo", text="x")
         await client.send(http("POST", **modern_call("hang")))
         await probe.started.wait()
-        (victim,) = [c.pid for c in await connections() if c.waiting]
+        (victim,) = [c.pid for c in await connections("http") if c.waiting]
         await kill(victim)
         assert await client.closed()
         with trio.fail_after(5):
@@ -309,7 +310,8 @@ async def test_running_out_of_descriptors_is_survived() -> None:
 @pytest.mark.parametrize(
     ("wire", "status"),
     [
-        (b"NONSENSE\r\n\r\n", 501),
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
         (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n", 413),

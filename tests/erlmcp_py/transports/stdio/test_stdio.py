@@ -8,14 +8,17 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.lowlevel
 
 from erlmcp_py import registry
+from erlmcp_py.server import Context
+from erlmcp_py.transports.conversation import Limits
 from erlmcp_py.transports.stdio import Channel, StdioOptions, child_spec
 from erlmcp_py.transports.stdio.process import statistics
-from supervisors import monitor, receive, spawn, whereis
+from supervisors import exit_signal, monitor, receive, spawn, whereis
 from tests.erlmcp_py.transports.http.client import initialize, legacy_call, meta
 from tests.erlmcp_py.transports.node import Probe, kill, make_server, node
 
@@ -123,7 +126,7 @@ async def test_requests_run_concurrently_and_are_answered_as_they_are_ready() ->
 
 
 async def test_many_pipelined_requests() -> None:
-    async with client(options=StdioOptions(max_in_flight=7)) as pipes:
+    async with client(options=StdioOptions(limits=Limits(in_flight=7))) as pipes:
         count = 500
 
         async def write() -> None:
@@ -343,6 +346,17 @@ def late() -> str:
     return "late"
 
 
+class Name(msgspec.Struct):
+    """What is your name?"""
+
+    name: str
+
+
+async def ask_name(context: Context) -> str:
+    """Ask the client."""
+    return (await context.elicit(Name)).name
+
+
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 
@@ -399,3 +413,113 @@ async def test_a_killed_transport_answers_the_request_of_a_subscription_that_is_
         await kill(whereis("stdio"))
         answer = await pipes.receive()
         assert (answer["id"], answer["error"]["code"]) == (1, -32603)
+
+
+# --- limits ---------------------------------------------------------------------------------
+
+
+async def test_what_waits_for_the_client_is_answered_though_no_further_request_can_begin() -> None:
+    probe = Probe()
+    async with client(probe, StdioOptions(limits=Limits(in_flight=3))) as pipes:
+        hello = initialize()
+        hello["params"]["capabilities"] = {"elicitation": {}}
+        await pipes.ask(hello)
+        server = (await registry.servers())["probe"].server
+        server.tool()(ask_name)
+        assert (await pipes.receive())["method"] == "notifications/tools/list_changed"
+        await pipes.send(*(legacy_call("ask_name", id) for id in (1, 2, 3)))
+        asked = [(await pipes.receive())["id"] for _ in range(3)]
+        await pipes.send(legacy_call("echo", 4, text="x"))
+        content = {"action": "accept", "content": {"name": "Ada"}}
+        await pipes.send(*({"jsonrpc": "2.0", "id": id, "result": content} for id in asked))
+        answers = [await pipes.receive() for _ in range(4)]
+        assert {answer["id"]: text(answer) for answer in answers} == {
+            1: "Ada", 2: "Ada", 3: "Ada", 4: "x"
+        }  # fmt: skip
+
+
+async def test_a_cancellation_overtakes_requests_that_wait_and_reaches_them_too() -> None:
+    probe = Probe()
+    async with client(probe, StdioOptions(limits=Limits(in_flight=1))) as pipes:
+        await pipes.send(modern("hang", 1), *(modern("echo", id, text="x") for id in (2, 3)))
+        await probe.started.wait()
+        for id in (2, 1):
+            await pipes.send(
+                {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}
+            )
+        assert (await pipes.receive())["id"] == 3
+        with trio.fail_after(5):
+            await probe.cancelled.wait()
+        # Both ids are free again.
+        assert (await pipes.ask(modern("echo", 2, text="y")))["id"] == 2
+        assert (await pipes.ask(modern("echo", 1, text="y")))["id"] == 1
+
+
+async def test_more_than_can_wait_is_refused() -> None:
+    probe = Probe()
+    limits = Limits(in_flight=1, waiting=2 * len(json.dumps(modern("echo", 2, text="x"))))
+    async with client(probe, StdioOptions(limits=limits)) as pipes:
+        await pipes.send(modern("hang", 1))
+        await probe.started.wait()
+        await pipes.send(*(modern("echo", id, text="x") for id in (2, 3, 4)))
+        refused = await pipes.receive()
+        assert (refused["id"], refused["error"]["data"]["refusal"]) == (4, 1060)
+        assert (await pipes.ask(modern("echo", 2, text="x")))["error"]["data"]["refusal"] == 1052
+        assert (await statistics()).overloaded == 1
+        await pipes.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+        )
+        assert [(await pipes.receive())["id"] for _ in range(2)] == [2, 3]
+
+
+async def test_requests_that_wait_outlive_the_transport() -> None:
+    probe = Probe()
+    async with client(probe, StdioOptions(limits=Limits(in_flight=1))) as pipes:
+        await pipes.send(modern("hang", 1), modern("echo", 2, text="x"))
+        await probe.started.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        await kill(whereis("stdio"))
+        lost, answer = await pipes.receive(), await pipes.receive()
+        assert (lost["id"], lost["error"]["code"]) == (1, -32603)
+        assert (answer["id"], text(answer)) == (2, "x")
+
+
+# --- an orderly stop ------------------------------------------------------------------------
+
+
+async def stop(pid: Any) -> object:
+    """Stop a process as a supervisor does; its exit reason."""
+    reasons: list[object] = []
+    gone = trio.Event()
+
+    async def supervise() -> None:
+        monitor(pid)
+        exit_signal(pid, "shutdown")
+        reasons.append((await receive())[4])
+        gone.set()
+
+    spawn(supervise)
+    with trio.fail_after(5):
+        await gone.wait()
+    return reasons[0]
+
+
+async def test_streams_end_with_their_result_when_the_transport_is_stopped() -> None:
+    async with client() as pipes:
+        await pipes.ask(wish("s", toolsListChanged=True))
+        assert await stop(whereis("stdio")) == "shutdown"
+        cancelled, result = await pipes.receive(), await pipes.receive()
+        assert cancelled["params"]["requestId"] == "s"
+        assert (result["id"], result["result"]["_meta"]) == ("s", {SUBSCRIPTION: "s"})
+
+
+async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with client(line_limit=8 << 20) as pipes:
+        await pipes.ask(wish("s", toolsListChanged=True))
+        await pipes.send(modern("echo", 1, text="x" * (1 << 20)))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        begun = trio.current_time()
+        assert await stop(whereis("stdio")) == "shutdown"
+        assert trio.current_time() - begun <= 1.0

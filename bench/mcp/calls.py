@@ -1,0 +1,74 @@
+"""The rows of a plain `tools/call`: HTTP at several numbers of connections, and stdio, beside all peers."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+
+from ..series import Goal, Measured
+from . import loads
+from .beside import Beside, Figure
+from .goals import CPU, DESIGN, FASTER
+from .servers import OURS, PEERS, SDK, peers, running
+
+ROUNDS = 3
+ERAS = ("modern", "legacy")
+CONNECTIONS = (1, 10, 100, 1000)
+MANY = 1000
+WARMING = 1.0
+"""Seconds of load before the first figure of a server: compilers that work while it runs are done then."""
+
+
+def _figures(key: str, title: str, connections: int | None) -> tuple[Figure, ...]:
+    """The three rows of a load. connections: of HTTP; None for stdio."""
+    rate: Mapping[str, tuple[Goal, ...]] = {SDK.name: (Goal("ratio", 8.0, DESIGN),)}
+    cpu: Mapping[str, tuple[Goal, ...]] = {}
+    p99: Mapping[str, tuple[Goal, ...]] = {}
+    if connections is not None:
+        rate, cpu = FASTER, CPU
+    if connections == MANY:
+        rate, p99 = {}, {"": (Goal("ours", 150.0, DESIGN),)}
+    return (
+        Figure(f"{key}.rate", "mcp rate", title, "/s", "more", "per_second", rate),
+        Figure(f"{key}.cpu", "mcp cpu", title, "µs", "less", "cpu_us", cpu),
+        Figure(f"{key}.p50", "mcp latency", f"{title}, p50", "ms", "less", "p50_ms"),
+        Figure(f"{key}.p99", "mcp latency", f"{title}, p99", "ms", "less", "p99_ms", p99),
+    )
+
+
+def http(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """Fresh servers every round; all stand, one is loaded at a time."""
+    cases = {
+        (era, connections): Beside(
+            _figures(
+                f"http.{era}.{connections}",
+                f"HTTP, {era}, {connections:,} connection{'s' if connections > 1 else ''}",
+                connections,
+            ),
+            PEERS,
+        )
+        for era in ERAS
+        for connections in CONNECTIONS
+    }
+    for round in range(rounds):
+        with ExitStack() as stack:
+            servers = [stack.enter_context(running(peer)) for peer in (OURS, *peers())]
+            for server in servers:
+                loads.http(server, "modern", 10, seconds=WARMING)
+            for (era, connections), table in cases.items():
+                say(f"http: round {round + 1} of {rounds}, {era}, {connections} connections")
+                ours, *theirs = [loads.http(server, era, connections) for server in servers]
+                table.add(ours, dict(zip(PEERS, theirs, strict=True)))
+    return [line for table in cases.values() for line in table.lines()]
+
+
+def stdio(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """A fresh server for every figure, many requests in flight."""
+    measured = []
+    for era in ERAS:
+        title = f"stdio, {era}, {loads.WINDOW} in flight"
+        table = Beside(_figures(f"stdio.{era}", title, None), PEERS)
+        for round in range(rounds):
+            say(f"stdio: round {round + 1} of {rounds}, {era}")
+            ours, *theirs = [loads.stdio(peer, era) for peer in (OURS, *peers())]
+            table.add(ours, dict(zip(PEERS, theirs, strict=True)))
+        measured += table.lines()
+    return measured

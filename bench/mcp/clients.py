@@ -1,0 +1,52 @@
+"""The rows of our client beside the official one: the same calls of the same server."""
+
+from collections.abc import Callable
+
+from ..series import Goal, Measured
+from . import loads
+from .beside import Beside, Figure
+from .calls import ERAS
+from .client_load import FLIGHTS
+from .goals import GATEWAY
+from .servers import OURS, running
+
+ROUNDS = 2
+GROUP = "client"
+OFFICIAL = "official Python client"
+TRANSPORTS = ("http", "stdio")
+FASTER = {OFFICIAL: (Goal("ratio", 4.0, GATEWAY),)}
+
+
+def _table(transport: str, era: str, flight: int) -> Beside:
+    name = "HTTP" if transport == "http" else transport
+    title = f"{name}, {era}, {flight} in flight"
+    key = f"client.{transport}.{era}.{flight}"
+    return Beside(
+        (
+            Figure(f"{key}.rate", GROUP, title, "/s", "more", "per_second", FASTER),
+            Figure(f"{key}.cpu", GROUP, f"{title}: CPU of the client", "µs", "less", "cpu_us"),
+        ),
+        (OFFICIAL,),
+    )
+
+
+def clients(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
+    """A fresh client for every figure; over stdio it starts its server, over HTTP one stands for a round."""
+    tables = {
+        (transport, era, flight): _table(transport, era, flight)
+        for transport in TRANSPORTS
+        for era in ERAS
+        for flight in FLIGHTS
+    }
+    for round in range(rounds):
+        with running(OURS) as server:
+            for transport in TRANSPORTS:
+                for era in ERAS:
+                    say(f"client: round {round + 1} of {rounds}, {transport}, {era}")
+                    ours, official = (
+                        loads.client(name, server, transport, era) for name in ("ours", "official")
+                    )
+                    for flight in FLIGHTS:
+                        beside = {OFFICIAL: official[str(flight)]}
+                        tables[transport, era, flight].add(ours[str(flight)], beside)
+    return [line for table in tables.values() for line in table.lines()]

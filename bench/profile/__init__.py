@@ -1,0 +1,1 @@
+"""Where the microseconds of one `tools/call` over HTTP go: `python -m bench.profile`."""

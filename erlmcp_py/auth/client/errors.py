@@ -1,0 +1,24 @@
+"""What ends an attempt to be authorized. No text here ever holds a token, a code or a secret."""
+
+from __future__ import annotations
+
+
+class AuthorizationError(Exception):
+    """There is no authorization: says at whom it failed, and why."""
+
+
+class TokenRefused(AuthorizationError):
+    """A token endpoint said no (RFC 6749, 5.2). error: its code, such as `invalid_grant`."""
+
+    def __init__(self, text: str, error: str) -> None:
+        super().__init__(text)
+        self.error = error
+
+
+class NotAccepted(AuthorizationError):
+    """The MCP server does not accept what its authorization server has just given."""
+
+
+def shown(text: str, limit: int = 200) -> str:
+    """What a stranger sent, fit for one line of a message."""
+    return "".join(sign if sign.isprintable() else " " for sign in text[:limit]).strip()

@@ -1,0 +1,143 @@
+"""Requests to token endpoints: how the client authenticates, DPoP and its nonces, and what "no" means."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from erlmcp_py.auth.client.actions import Flow, draw, fetch, now
+from erlmcp_py.auth.client.errors import AuthorizationError, TokenRefused, shown
+from erlmcp_py.auth.client.guarded import Guarded
+from erlmcp_py.auth.client.plans import ClientInformation
+from erlmcp_py.auth.client.signing import ProofKey, assertion
+from erlmcp_py.auth.client.tokens import TokenResponse, read_response
+from erlmcp_py.auth.client.urls import origin
+
+_JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_PUBLIC = ("grant_type", "scope", "resource", "redirect_uri", "client_id", "audience")
+
+
+class Refusal(Guarded, frozen=True):
+    """The body of an error of a token or registration endpoint (RFC 6749, 5.2)."""
+
+    error: str = "no error code"
+    error_description: str = ""
+
+
+class Proving(Guarded, frozen=True):
+    """What DPoP needs at one issuer: the key, and the last nonce of each origin."""
+
+    key: ProofKey
+    nonces: dict[str, str]
+
+
+def request_token(
+    endpoint: str,
+    form: dict[str, str],
+    client: ClientInformation,
+    issuer: str,
+    proving: Proving | None = None,
+) -> Flow[TokenResponse]:
+    """Raises TokenRefused, AuthorizationError. A nonce that is asked for is used once, then it is an
+    error (RFC 9449, 8).
+    """
+    for attempt in (1, 2):
+        headers, fields = yield from authenticate(client, issuer)
+        headers["Accept"] = "application/json"
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        sent = {**form, **fields}
+        place = origin(endpoint)
+        if proving is not None:
+            headers["DPoP"] = proving.key.proof(
+                "POST",
+                endpoint,
+                now=(yield from now()),
+                unique=(yield from draw(16)),
+                nonce=proving.nonces.get(place),
+            )
+        answer = yield from fetch("POST", endpoint, headers, urlencode(sent).encode("ascii"))
+        nonce = answer.headers.get("dpop-nonce")
+        if proving is not None and nonce is not None:
+            proving.nonces[place] = checked_nonce(nonce)
+        if 200 <= answer.status < 300:
+            return _bound(read_response(answer.body, endpoint), endpoint, proving)
+        refusal = read_refusal(answer.body)
+        if refusal.error == "use_dpop_nonce" and nonce is not None and attempt == 1:
+            continue
+        break
+    raise TokenRefused(
+        f"{endpoint}: HTTP {answer.status}, {_clean(refusal, sent, client)}", refusal.error
+    )
+
+
+def authenticate(
+    client: ClientInformation, issuer: str
+) -> Flow[tuple[dict[str, str], dict[str, str]]]:
+    """Headers and form fields that say who asks. Raises AuthorizationError."""
+    if client.method == "client_secret_basic":
+        pair = f"{quote(client.client_id, '')}:{quote(client.secret or '', '')}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}, {}
+    if client.method == "client_secret_post":
+        return {}, {"client_id": client.client_id, "client_secret": client.secret or ""}
+    if client.method == "private_key_jwt" and client.key is not None:
+        signed = assertion(
+            client.key,
+            client.client_id,
+            issuer,
+            now=(yield from now()),
+            unique=(yield from draw(16)),
+        )
+        fields = {"client_assertion_type": _JWT_BEARER, "client_assertion": signed}
+        return {}, {"client_id": client.client_id, **fields}
+    if client.method == "none":
+        return {}, {"client_id": client.client_id}
+    raise AuthorizationError(f"{issuer}: {shown(client.method)} is no way we can authenticate")
+
+
+def choose_method(supported: Sequence[str], *, secret: bool, key: bool) -> str | None:
+    """How a client with these means authenticates at a server that takes those; None: not at all."""
+    able = ["private_key_jwt"] * key
+    able += ["client_secret_basic", "client_secret_post"] * secret
+    if not able:
+        able = ["none"]
+    return next((method for method in able if method in supported), None)
+
+
+def read_refusal(body: bytes) -> Refusal:
+    """What can be made of the body of an error."""
+    try:
+        return msgspec.json.decode(body, type=Refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Refusal()
+
+
+def checked_nonce(nonce: str) -> str:
+    """Raises AuthorizationError for what cannot be one (RFC 9449, 8.1)."""
+    if not nonce.isascii() or not nonce.isprintable() or not 0 < len(nonce) <= 1024:
+        raise AuthorizationError("the server sent a DPoP nonce that is none")
+    return nonce
+
+
+def _clean(refusal: Refusal, sent: dict[str, str], client: ClientInformation) -> str:
+    """The error and its description; a server that echoes our secrets does not get them into a log."""
+    text = f"{refusal.error}: {refusal.error_description}".strip(": ")
+    for name, value in [*sent.items(), ("", client.secret or "")]:
+        if name not in _PUBLIC and len(value) > 3:
+            text = text.replace(value, "…")
+    return shown(text)
+
+
+def _bound(response: TokenResponse, endpoint: str, proving: Proving | None) -> TokenResponse:
+    """Checks the type: a token that is not bound must not pass for one that is."""
+    kind = response.token_type.lower()
+    if response.issued_token_type is not None and kind == "n_a":
+        return response
+    wanted = "bearer" if proving is None else "dpop"
+    if kind != wanted:
+        raise AuthorizationError(
+            f"{endpoint}: the token is of type {shown(response.token_type)}, not {wanted}"
+        )
+    return response

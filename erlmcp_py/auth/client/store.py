@@ -1,0 +1,119 @@
+"""Where tokens and registrations are kept between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+import trio
+
+from erlmcp_py.auth.client.errors import AuthorizationError
+
+MAX_KEPT: Final = 1024
+"""Entries a store in memory keeps; the oldest give way."""
+_MAX_SIZE: Final = 1024 * 1024
+
+
+def token_directory() -> Path:
+    """Where the commands and the nodes of one user keep tokens, unless they are told otherwise."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "erlmcp" / "tokens"
+
+
+class Store(Protocol):
+    """Bytes by key. They are secrets; keys are not."""
+
+    async def load(self, key: str) -> bytes | None:
+        """What was saved last. Raises AuthorizationError if it cannot be told."""
+
+    async def save(self, key: str, value: bytes | None) -> None:
+        """Keep it; None: forget it. Raises AuthorizationError."""
+
+
+class MemoryStore:
+    """Ends with the program."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    async def load(self, key: str) -> bytes | None:
+        """See `Store`."""
+        return self._kept.get(key)
+
+    async def save(self, key: str, value: bytes | None) -> None:
+        """See `Store`."""
+        self._kept.pop(key, None)
+        if value is not None:
+            self._kept[key] = value
+            if len(self._kept) > MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    key: str
+    value: bytes
+
+
+class FileStore:
+    """A directory (0700) with a file (0600) for each key, replaced as a whole or not at all."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self._directory = Path(directory)
+
+    async def load(self, key: str) -> bytes | None:
+        """See `Store`. A file that others may read, or own, is not used."""
+        try:
+            return await trio.to_thread.run_sync(self._load, key)
+        except (OSError, msgspec.DecodeError) as problem:
+            raise AuthorizationError(f"{self._path(key)} cannot be read: {problem}") from None
+
+    async def save(self, key: str, value: bytes | None) -> None:
+        """See `Store`."""
+        try:
+            await trio.to_thread.run_sync(self._save, key, value)
+        except OSError as problem:
+            raise AuthorizationError(f"{self._path(key)} cannot be written: {problem}") from None
+
+    def _load(self, key: str) -> bytes | None:
+        path = self._path(key)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            about = os.fstat(descriptor)
+            mode = stat.S_IMODE(about.st_mode)
+            if about.st_uid != os.geteuid() or mode & 0o077:
+                raise AuthorizationError(
+                    f"{path} has mode {mode:04o} and owner {about.st_uid}; tokens are read only from"
+                    " files of one's own with mode 0600"
+                )
+            entry = msgspec.json.decode(file.read(_MAX_SIZE), type=_Entry)
+        return entry.value if entry.key == key else None
+
+    def _save(self, key: str, value: bytes | None) -> None:
+        path = self._path(key)
+        if value is None:
+            path.unlink(missing_ok=True)
+            return
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(new, flags, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.encode(_Entry(key, value)))
+                file.flush()
+                os.fsync(descriptor)
+            new.replace(path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+    def _path(self, key: str) -> Path:
+        return self._directory / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

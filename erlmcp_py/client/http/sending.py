@@ -1,0 +1,164 @@
+"""One HTTP request and the head of its response: headers, authorization, redirects."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+from erlmcp_py.client.errors import HttpStatus
+from erlmcp_py.client.http.address import Address
+from erlmcp_py.client.http.authorizing import MAX_TRIES, Answered, Authorizer
+from erlmcp_py.client.http.pool import Pool, Reply
+from erlmcp_py.client.shown import CUT
+from erlmcp_py.client.where import AtUrl
+
+_MAX_MOVES: Final = 3
+_SECRET: Final = 8
+"""Characters from which on a text is worth hiding."""
+_OWN: Final = frozenset(
+    [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "content-type",
+        "accept",
+        "te",
+        "upgrade",
+    ]
+)
+
+
+class Sender:
+    """Sends requests to one endpoint, and follows it if it moves within its origin.
+
+    WHY no further: a request carries credentials and arguments, and a redirect elsewhere would hand them
+    to somebody the user has not named. 307 and 308 keep method and body; the others do not.
+    """
+
+    def __init__(self, where: AtUrl) -> None:
+        self._address = where.address
+        self._authorizer: Authorizer | None = where.authorizer
+        self._fixed = header_lines(where.headers)
+        self._secrets = _secrets(where.headers)
+        self._lent: tuple[str, ...] = ()
+        """Those of the authorizer, as of the last request."""
+        self._start: dict[str, bytes] = {}
+        self.pool = Pool(where.address, lambda: where.tls or ssl.create_default_context())
+
+    @property
+    def address(self) -> Address:
+        """Where the endpoint is now."""
+        return self._address
+
+    async def open(self, method: str, headers: bytes, body: bytes = b"") -> Reply:
+        """Send it; the reply is the caller's to close. headers: whole lines.
+
+        Raises ConnectError, ConnectionLost, HttpStatus, and what an authorizer raises.
+        """
+        tries = moves = 0
+        while True:
+            tries += 1
+            extra = headers
+            if self._authorizer is not None:
+                lent = await self._authorizer.headers(method, self._address.url)
+                self._lent = _secrets(lent)
+                extra += header_lines(lent)
+            reply = await self.pool.open(self._head(method) + extra + _end(method, body), body)
+            status = reply.head.status
+            if status in (301, 302, 303, 307, 308):
+                moves += 1
+                self._move(reply, moves)
+            elif self._authorizer is None or not await self._again(reply, method, tries):
+                return reply
+
+    def _head(self, method: str) -> bytes:
+        start = self._start.get(method)
+        if start is None:
+            address = self._address
+            line = f"{method} {address.target} HTTP/1.1\r\nHost: {address.authority}\r\n"
+            start = self._start[method] = line.encode("ascii") + self._fixed
+        return start
+
+    def _move(self, reply: Reply, moves: int) -> None:
+        head = reply.head
+        reply.abort()
+        location = head.headers.get("location", "")
+        text = f"the server redirects ({head.status}) to {location[:200]!r}"
+        try:
+            there = self._address.join(location)
+        except ValueError:
+            raise HttpStatus(self._address.shown, head.status, f"{text}, which is no URL") from None
+        if head.status not in (307, 308) or there.origin != self._address.origin:
+            why = "such redirects are not followed; use that URL if you trust it"
+            raise HttpStatus(self._address.shown, head.status, f"{text}; {why}")
+        if moves > _MAX_MOVES:
+            raise HttpStatus(self._address.shown, head.status, f"{text}, again and again")
+        self._address = there
+        self._start = {}
+
+    async def _again(self, reply: Reply, method: str, tries: int) -> bool:
+        assert self._authorizer is not None
+        head = reply.head
+        body = b""
+        try:
+            if head.status in (401, 403):
+                body = (await reply.body())[:4096]
+            answer = Answered(method, self._address.url, head.status, head.headers, tries, body)
+            again = await self._authorizer.answered(answer)
+        except BaseException:
+            reply.abort()
+            raise
+        if head.status not in (401, 403):
+            return False
+        reply.close()
+        if again and tries < MAX_TRIES:
+            return True
+        raise HttpStatus(self._address.shown, head.status, self.said(body))
+
+    def said(self, body: bytes) -> str:
+        """What a person can make of a body: its first line, not too long, without what we have sent."""
+        lines = body.decode(errors="replace").strip().splitlines()
+        line = lines[0] if lines else ""
+        for secret in (*self._secrets, *self._lent):
+            line = line.replace(secret, CUT)
+        return line[:200]
+
+    def close(self) -> None:
+        """Close what is idle."""
+        self.pool.close()
+
+
+def _end(method: str, body: bytes) -> bytes:
+    if method == "POST":
+        return b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return b"\r\n"
+
+
+def header_lines(headers: Mapping[str, Any]) -> bytes:
+    """Headers as they are sent. Raises ValueError for what would not be one header."""
+    return b"".join(_line(name, value) for name, value in headers.items())
+
+
+def _line(name: str, value: str | bytes) -> bytes:
+    text = value.encode("latin-1") if isinstance(value, str) else value
+    line = name.encode("ascii") + b": " + text + b"\r\n"
+    if not name or any(sign in line[:-2] for sign in b"\r\n\0") or set(name) & set(" \t:"):
+        raise ValueError(f"{name!r}: {value!r} is no header")
+    return line
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises ValueError for headers a user may not set: those this client writes itself."""
+    header_lines(headers)
+    for name in headers:
+        if name.lower() in _OWN or name.lower().startswith("mcp-"):
+            raise ValueError(f"the header {name} is this client's own and cannot be set")
+
+
+def _secrets(headers: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of these headers a server may not have repeated: their values, and the words in them."""
+    texts = [value for value in headers.values() if isinstance(value, str)]
+    found = {word for text in texts for word in (text, *text.split()) if len(word) >= _SECRET}
+    return tuple(sorted(found, key=len, reverse=True))

@@ -1,0 +1,146 @@
+"""Which era a server speaks, found out by asking: a pure machine (MCP 2026-07-28, versioning).
+
+`start` says what to send first, and each outcome what to send next, until it is `Agreed` or
+`Failed`. The newest revision is tried first, because a server that knows it says so, while what an
+older one answers to `server/discover` can be anything: every error but those that only a modern
+server makes leads to `initialize`, and so does silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from erlmcp_py.protocol.errors import (
+    HEADER_MISMATCH,
+    MISSING_CAPABILITY,
+    UNSUPPORTED_VERSION,
+    McpError,
+)
+from erlmcp_py.protocol.versions import LATEST, LEGACY, MODERN, Era
+
+Mode = Literal["auto", "modern", "legacy"]
+
+DISCOVER_TIMEOUT: Final = 5.0
+"""Seconds that a server gets to answer `server/discover` on a pipe or socket: one that knows it does so
+at once, one that does not may say nothing at all."""
+
+
+class Discover(msgspec.Struct, frozen=True):
+    """Send `server/discover` in that revision."""
+
+    version: str
+
+
+class Initialize(msgspec.Struct, frozen=True):
+    """Send `initialize` for that revision."""
+
+    version: str
+
+
+class Events(msgspec.Struct, frozen=True):
+    """HTTP: try the transport of 2024-11-05, a GET that answers with an `endpoint` event. text: what to
+    say if it is not that either.
+    """
+
+    text: str
+
+
+class Agreed(msgspec.Struct, frozen=True):
+    """The server speaks this revision."""
+
+    era: Era
+    version: str
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """There is no agreement; text: why."""
+
+    text: str
+
+
+Step = Discover | Initialize | Events | Agreed | Failed
+
+
+class Negotiation:
+    """Of one connection. remembered: the era this server spoke the last time."""
+
+    __slots__ = ("_has_events", "_mode", "_step", "_tried")
+
+    def __init__(
+        self, mode: Mode = "auto", remembered: Era | None = None, *, has_events: bool = False
+    ) -> None:
+        self._mode = mode
+        self._has_events = has_events
+        self._tried: list[Step] = []
+        legacy = mode == "legacy" or (mode == "auto" and remembered == "legacy")
+        self._step: Step = Initialize(LEGACY[0]) if legacy else Discover(LATEST)
+
+    def start(self) -> Step:
+        """What to send first."""
+        return self._step
+
+    def discovered(self, supported: Sequence[str]) -> Step:
+        """A DiscoverResult with these versions came."""
+        version = next((one for one in MODERN if one in supported), None)
+        if version is not None:
+            return Agreed("modern", version)
+        return self._next(self._older(supported), f"the server speaks {_listed(supported)}")
+
+    def initialized(self, version: str) -> Step:
+        """An InitializeResult with this version came."""
+        if version in LEGACY:
+            return Agreed("legacy", version)
+        return Failed(
+            f"the server answered initialize with {version!r}; known are {_listed(LEGACY)}"
+        )
+
+    def refused(self, error: McpError) -> Step:
+        """An error object came."""
+        data: Any = error.data if isinstance(error.data, dict) else {}
+        supported = data.get("supported")
+        text = f"the server refused: {error}"
+        if isinstance(self._step, Initialize):
+            if isinstance(supported, list) and any(one in MODERN for one in supported):
+                return self._next(Discover(LATEST), text)
+            return self._next(Events(text), text) if self._has_events else Failed(text)
+        if error.code == UNSUPPORTED_VERSION and isinstance(supported, list):
+            version = next((one for one in MODERN if one in supported), None)
+            if version is not None and len(self._tried) < 2:
+                self._tried.append(self._step)
+                self._step = Discover(version)
+                return self._step
+            return self._next(self._older(supported), f"the server speaks {_listed(supported)}")
+        if error.code in (HEADER_MISMATCH, MISSING_CAPABILITY):
+            return Failed(text)
+        return self._next(Initialize(LEGACY[0]), text)
+
+    def failed(self, text: str, status: int | None = None) -> Step:
+        """Silence, an end of the connection, no MCP, or (HTTP) a status without a message."""
+        if isinstance(self._step, Initialize):
+            if self._has_events and status in (400, 404, 405):
+                return self._next(Events(text), text)
+            return Failed(text)
+        if status is not None and (status in (401, 403, 407, 408, 429) or status >= 500):
+            return Failed(text)
+        return self._next(Initialize(LEGACY[0]), text)
+
+    def _older(self, supported: Sequence[str]) -> Step | None:
+        version = next((one for one in LEGACY if one in supported), None)
+        return None if version is None else Initialize(version)
+
+    def _next(self, step: Step | None, text: str) -> Step:
+        """Go on with `step`, if the mode allows it and it was not tried."""
+        self._tried.append(self._step)
+        wrong = isinstance(step, Initialize) and self._mode == "modern"
+        wrong = wrong or (isinstance(step, Discover) and self._mode == "legacy")
+        if step is None or wrong or any(type(step) is type(one) for one in self._tried):
+            return Failed(text)
+        self._step = step
+        return step
+
+
+def _listed(versions: Sequence[str]) -> str:
+    return ", ".join(map(str, versions)) or "no version at all"

@@ -1,0 +1,43 @@
+"""How an upstream or one of its instances stands, and what is said when it is not there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+State = Literal["asleep", "starting", "up", "restarting", "down"]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How an upstream, or one of its instances, stands. since: seconds since the epoch. reason: why it is
+    not up. failures: how often it was lost or could not be started, in all. restarts: connections made
+    after one was lost. pid: of its program.
+    """
+
+    state: State
+    since: float
+    reason: str | None
+    failures: int
+    restarts: int
+    in_flight: int
+    pid: int | None
+
+    @property
+    def since_text(self) -> str:
+        """As people read it."""
+        return datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+class News(msgspec.Struct, frozen=True):
+    """up: there is a new connection. failures: so many were lost or did not come to be."""
+
+    up: bool
+    failures: int
+
+
+def unavailable_text(name: str, standing: Standing) -> str:
+    """Since when the upstream of this name is not there, and why."""
+    reason = standing.reason or "it has not answered yet"
+    return f"the upstream {name!r} is {standing.state} since {standing.since_text}: {reason}"

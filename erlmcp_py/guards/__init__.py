@@ -1,0 +1,1 @@
+"""What stands between a request and the node: limits, and the count of what was refused."""

@@ -1,0 +1,83 @@
+"""What a port is to run, and whether that can be run at all.
+
+WHY a check before the start: what the system says of a command that cannot be run ("No such file or
+directory") does not tell whether the program, its directory or its interpreter is missing, and people
+write commands into configuration files by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class PortError(Exception):
+    """The command cannot be started; one line that says what is wrong and what would be right."""
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A program and its surroundings.
+
+    argv: the program and its arguments. A program without "/" is looked for in the PATH it will
+    have; one with "/" is taken relative to `cwd`. env: variables over the node's own, or all there
+    are if `inherit_env` is false. cwd: where it runs, None: where the node does. descriptors: which
+    of the node's descriptors it gets besides its three streams, under their own numbers.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    inherit_env: bool = True
+    cwd: str | None = None
+    descriptors: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Command({' '.join(self.argv[:1])} …)"  # arguments and variables may be secrets
+
+    def environment(self) -> dict[str, str]:
+        """Every variable the program will have."""
+        return {**(os.environ if self.inherit_env else {}), **self.env}
+
+    def find(self) -> str:
+        """The file to execute. Raises `PortError`."""
+        self._check_texts()
+        if self.cwd is not None and not Path(self.cwd).is_dir():
+            raise PortError(f"{self.argv[0]}: there is no directory {self.cwd} to run it in")
+        program = self.argv[0]
+        if "/" not in program:
+            return self._search(program)
+        file = Path(self.cwd or "", program)
+        if not file.exists():
+            raise PortError(f"{program}: there is no such file{_seen_from(self.cwd, program)}")
+        if file.is_dir():
+            raise PortError(f"{program}: is a directory, not a program")
+        if not os.access(file, os.X_OK):
+            raise PortError(f"{program}: is not executable; chmod +x it, or name its interpreter")
+        return str(file.absolute())
+
+    def _search(self, program: str) -> str:
+        path = self.environment().get("PATH", os.defpath)
+        found = shutil.which(program, path=path)
+        if found is None:
+            raise PortError(
+                f"{program}: there is no such program in PATH ({path or 'which is empty'}); "
+                "install it, or write its full path"
+            )
+        return os.path.abspath(found)  # noqa: PTH100 - without following links, as exec would
+
+    def _check_texts(self) -> None:
+        if not self.argv or not self.argv[0]:
+            raise PortError("a command needs a program: its first element is empty or missing")
+        for text in (*self.argv, *self.env.keys(), *self.env.values(), self.cwd or ""):
+            if "\0" in text:
+                raise PortError(f"{self.argv[0]}: {text!r} holds a NUL character")
+        for name in self.env:
+            if not name or "=" in name:
+                raise PortError(f"{self.argv[0]}: {name!r} is no name of an environment variable")
+
+
+def _seen_from(cwd: str | None, program: str) -> str:
+    return "" if cwd is None or program.startswith("/") else f" in {cwd}"

@@ -1,0 +1,146 @@
+"""What an upstream offers is learnt, whatever happens meanwhile; in virtual time, with links in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from erlmcp_py.client import connection
+from erlmcp_py.client.calls import Answer, Call
+from erlmcp_py.gateway.face import Face
+from erlmcp_py.gateway.kinds import MAX_ENTRIES
+from erlmcp_py.gateway.places import child
+from erlmcp_py.gateway.upstream import Upstream
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError
+from erlmcp_py.protocol.jsonrpc import Response, error_response, raw
+from supervisors import exit_signal
+from supervisors.testing import run
+
+from .test_steward import Above, Program, scope, upstream_of
+
+HELLO = {
+    "supportedVersions": ["2026-07-28"],
+    "capabilities": {"tools": {}, "prompts": {}},
+    "resultType": "complete",
+}
+PAUSES = {"tools/list": 1.0, "prompts/list": 4.0}
+"""Seconds that a list takes."""
+
+
+class Offering(Program):
+    """A link to a program whose lists take their time. tools: there are now. fails: methods it refuses."""
+
+    asked: list[str]
+    tools: list[str]
+    fails: set[str]
+
+    async def send(self, call: Call) -> Answer:
+        if call.method == "server/discover":
+            return Response(1, raw(HELLO))
+        if not call.method.endswith("/list"):
+            await trio.sleep_forever()
+        Offering.asked.append(call.method)
+        tools = [{"name": name, "inputSchema": {"type": "object"}} for name in Offering.tools]
+        await trio.sleep(PAUSES[call.method])
+        if call.method in Offering.fails:
+            return error_response(1, McpError(INTERNAL_ERROR, "no"))
+        member = call.method.partition("/")[0]
+        listed = tools if member == "tools" else []
+        return Response(1, raw({member: listed, "resultType": "complete"}))
+
+
+@pytest.fixture(autouse=True)
+def offering(monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def opened(*_: Any) -> AsyncIterator[Program]:
+        yield Offering()
+
+    monkeypatch.setattr(connection, "open_link", opened)
+    Offering.asked, Offering.tools, Offering.fails = [], ["first"], set()
+
+
+def in_time(main: Callable[[Upstream], Awaitable[None]]) -> None:
+    async def begin() -> None:
+        upstream = upstream_of()
+        await Above.start_link(upstream)
+        with trio.fail_after(600):
+            await main(upstream)
+
+    run(begin)
+
+
+async def asked(method: str) -> None:
+    while method not in Offering.asked:
+        await trio.sleep(0.125)
+
+
+def names(upstream: Upstream, *, together: bool = False) -> bytes:
+    face = Face("any", (upstream,), together=together)
+    return bytes(face.listing("tools", None, scope()))
+
+
+def test_a_keeper_that_is_killed_while_it_learns_has_a_successor_that_does() -> None:
+    async def main(upstream: Upstream) -> None:
+        await asked("prompts/list")
+        keeper = await child(upstream.supervisor or "", 1, "keeper")
+        assert keeper is not None
+        assert upstream.hello is None
+        exit_signal(keeper, "kill")
+        await upstream.known()
+        assert b'"first"' in names(upstream)
+
+    in_time(main)
+
+
+def test_a_list_that_changes_while_another_is_fetched_is_the_new_one() -> None:
+    async def main(upstream: Upstream) -> None:
+        await asked("prompts/list")
+        Offering.tools = ["first", "second"]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upstream.learn_again, upstream.instances[0], "tools")
+            await upstream.known()
+        assert b'"second"' in names(upstream)
+
+    in_time(main)
+
+
+def test_of_one_that_cannot_be_learnt_no_list_is_shown() -> None:
+    async def main(upstream: Upstream) -> None:
+        Offering.fails = {"prompts/list"}
+        await asked("prompts/list")
+        await trio.sleep(PAUSES["prompts/list"])
+        await upstream.learn_again(upstream.instances[0], "tools")
+        assert b'"first"' not in names(upstream, together=True)
+        Offering.fails = set()
+        await upstream.known()
+        assert b'"it_first"' in names(upstream, together=True)
+
+    in_time(main)
+
+
+def test_one_that_was_replaced_teaches_nobody_any_more() -> None:
+    async def main(upstream: Upstream) -> None:
+        old = upstream.instances[0]
+        await asked("prompts/list")
+        upstream.renew(upstream.config, upstream.renewed(upstream.config))
+        await trio.sleep(60)  # the keeper of the old one has read all of it
+        await upstream.learn(old)
+        await upstream.learn_again(old, "tools")
+        assert upstream.hello is None
+        assert not upstream.lists
+
+    in_time(main)
+
+
+def test_no_page_makes_a_list_longer_than_is_kept() -> None:
+    Offering.tools = [str(number) for number in range(MAX_ENTRIES + 1)]
+
+    async def main(upstream: Upstream) -> None:
+        await upstream.known()
+        assert len(upstream.lists["tools"]) == MAX_ENTRIES
+
+    in_time(main)

@@ -1,0 +1,76 @@
+"""What cannot be started is refused with one line that says why."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from erlmcp_py.ports import Command, PortError, open_port
+from supervisors import Runtime, spawn
+
+from .conftest import until
+
+
+def refusal(**command) -> str:
+    with pytest.raises(PortError) as caught:
+        Command(**command).find()
+    return str(caught.value)
+
+
+def test_a_program_is_found_in_the_path_it_will_have(tmp_path: Path) -> None:
+    program = tmp_path / "mine"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    assert Command(argv=("mine",), env={"PATH": str(tmp_path)}).find() == str(program)
+    assert Command(argv=("./mine",), cwd=str(tmp_path)).find() == str(program)
+    assert Command(argv=(sys.executable,)).find() == sys.executable
+    text = refusal(argv=("mine",), env={"PATH": "/nowhere"}, inherit_env=False)
+    assert text.startswith("mine: there is no such program in PATH (/nowhere); install it, or")
+
+
+def test_each_fault_has_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("text")
+    cwd = str(tmp_path)
+    assert refusal(argv=()).startswith("a command needs a program")
+    assert refusal(argv=("",)).startswith("a command needs a program")
+    assert refusal(argv=("./no",), cwd=cwd) == f"./no: there is no such file in {cwd}"
+    assert refusal(argv=("/no/such",), cwd=cwd) == "/no/such: there is no such file"
+    assert refusal(argv=(cwd,)) == f"{cwd}: is a directory, not a program"
+    if os.geteuid() != 0 or not os.access(tmp_path / "plain", os.X_OK):
+        assert "is not executable; chmod +x it" in refusal(argv=("./plain",), cwd=cwd)
+    assert (
+        refusal(argv=("cat",), cwd="/no/dir") == "cat: there is no directory /no/dir to run it in"
+    )
+    assert "holds a NUL character" in refusal(argv=("cat", "a\0b"))
+    assert "holds a NUL character" in refusal(argv=("cat",), env={"A": "\0"})
+    assert "is no name of an environment variable" in refusal(argv=("cat",), env={"A=B": "c"})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("#!/no/such/interpreter\n", "the interpreter that its first line names is missing"),
+        ("\x7fELF broken", "neither a binary of this machine nor a script with a #! line"),
+    ],
+)
+async def test_what_only_the_system_finds_out(tmp_path: Path, content: str, words: str) -> None:
+    program = tmp_path / "odd"
+    program.write_text(content)
+    program.chmod(0o700)
+    said: list[str] = []
+
+    async def owner() -> None:
+        try:
+            async with open_port(Command(argv=(str(program),))):
+                said.append("it runs")
+        except PortError as error:
+            said.append(str(error))
+
+    async with Runtime("test"):
+        spawn(owner)
+        await until(lambda: said, "an answer")
+    assert words in said[0]
+    assert str(program) in said[0]
