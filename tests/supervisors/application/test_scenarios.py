@@ -13,7 +13,8 @@ import supervisors as otp
 from supervisors import Pid, application
 from supervisors.application import Application, ApplicationError
 
-from ..scenarios.harness import GOLDEN, Scenario, Tree, Worker, golden, play
+from ..scenarios.erlang import erlangs_own
+from ..scenarios.harness import Scenario, Tree, Worker, golden, play
 from ..scenarios.terms import ErlangError
 
 Run = Callable[[Scenario], Awaitable[None]]
@@ -314,12 +315,6 @@ async def test_as_erlang_does(autojump_clock: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_same_trace_as_the_installed_erlang(escript: str, name: str) -> None:
-    async def erlang() -> list[str]:
-        with trio.fail_after(60):
-            done = await trio.run_process(
-                [escript, f"{GOLDEN / name}.escript"], capture_stdout=True
-            )
-        return done.stdout.decode().splitlines()
-
     clock = trio.testing.MockClock(autojump_threshold=0)
-    assert ordered(trio.run(play, SCENARIOS[name], clock=clock)) == ordered(trio.run(erlang))
+    ours = ordered(trio.run(play, SCENARIOS[name], clock=clock))
+    assert ours == erlangs_own(escript, name, told=ordered)

@@ -10,7 +10,8 @@ import trio.testing
 
 from ..alarms.test_e04_alarms import e04
 from ..alarms.test_e05_memory_alarm import e05
-from ..scenarios.harness import GOLDEN, golden
+from ..scenarios.erlang import erlangs_own
+from ..scenarios.harness import golden
 from .recorder import EventScenario, play
 from .test_e01_handler_order import e01
 from .test_e02_supervised_handlers import e02
@@ -27,21 +28,16 @@ SCENARIOS: dict[str, Callable[[EventScenario], Awaitable[None]]] = {
 NEEDS = {"e04_alarms": "sasl", "e05_memory_alarm": "os_mon"}
 
 
-async def run_in_erlang(escript: str, name: str) -> list[str]:
-    with trio.fail_after(60):
-        ran = await trio.run_process(
-            [escript, str(GOLDEN / "own" / f"{name}.escript")],
-            capture_stdout=True,
-            capture_stderr=True,
-        )
-    if name in NEEDS and b"main scenario_crashed {undef" in ran.stdout:
+def run_in_erlang(escript: str, name: str) -> list[str]:
+    trace = erlangs_own(escript, f"own/{name}")
+    if name in NEEDS and any("main scenario_crashed {undef" in line for line in trace):
         pytest.skip(f"this Erlang has no {NEEDS[name]}")
-    return ran.stdout.decode().splitlines()
+    return trace
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_same_trace_as_the_installed_erlang(escript: str, name: str) -> None:
-    theirs = trio.run(run_in_erlang, escript, name)
+    theirs = run_in_erlang(escript, name)
     ours = trio.run(play, SCENARIOS[name], clock=trio.testing.MockClock(autojump_threshold=0))
     assert ours == theirs
     assert theirs == golden(f"own/{name}")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import trio
-import trio.testing
 
 import supervisors as otp
 
-from ..scenarios.harness import GOLDEN, Scenario, play
+from ..scenarios.erlang import erlangs_own
+from ..scenarios.harness import Scenario, golden, play
 from .machines import AsyncTold, Slow, Stage, Told
 from .plays import PLAYS
 
@@ -29,10 +28,6 @@ BOTH = [
 ]
 
 
-def recorded(name: str) -> list[str]:
-    return (GOLDEN / "own" / f"{name}.trace").read_text("utf-8").splitlines()
-
-
 async def ours(name: str, kind: type[Told]) -> list[str]:
     """The trace without reports, which the Erlang side leaves out too."""
 
@@ -45,15 +40,9 @@ async def ours(name: str, kind: type[Told]) -> list[str]:
 
 @pytest.mark.parametrize(("name", "kind"), BOTH)
 async def test_as_erlang_does(autojump_clock: Any, name: str, kind: type[Told]) -> None:
-    assert await ours(name, kind) == recorded(name)
+    assert await ours(name, kind) == golden(f"own/{name}")
 
 
 @pytest.mark.parametrize("name", PLAYS)
 def test_same_trace_as_the_installed_erlang(escript: str, name: str) -> None:
-    async def theirs() -> list[str]:
-        script = str(GOLDEN / "own" / f"{name}.escript")
-        with trio.fail_after(60):
-            erlang = await trio.run_process([escript, script], capture_stdout=True)
-        return erlang.stdout.decode().splitlines()
-
-    assert trio.run(theirs) == recorded(name)
+    assert erlangs_own(escript, f"own/{name}") == golden(f"own/{name}")

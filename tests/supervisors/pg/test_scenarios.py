@@ -12,7 +12,8 @@ import trio.testing
 import supervisors as otp
 from supervisors import Pid, Ref, pg
 
-from ..scenarios.harness import GOLDEN, Scenario, drain, golden, play
+from ..scenarios.erlang import erlangs_own
+from ..scenarios.harness import Scenario, drain, golden, play
 
 Run = Callable[[Scenario], Awaitable[None]]
 
@@ -176,12 +177,5 @@ async def test_as_erlang_does(autojump_clock: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_same_trace_as_the_installed_erlang(escript: str, name: str) -> None:
-    async def erlang() -> list[str]:
-        with trio.fail_after(60):
-            done = await trio.run_process(
-                [escript, f"{GOLDEN / name}.escript"], capture_stdout=True
-            )
-        return done.stdout.decode().splitlines()
-
     clock = trio.testing.MockClock(autojump_threshold=0)
-    assert trio.run(play, SCENARIOS[name], clock=clock) == trio.run(erlang)
+    assert trio.run(play, SCENARIOS[name], clock=clock) == erlangs_own(escript, name)

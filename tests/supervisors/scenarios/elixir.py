@@ -15,7 +15,7 @@ import trio.testing
 
 import supervisors as otp
 
-from .harness import GOLDEN
+from .erlang import erlangs_own
 from .terms import Text
 
 _ATOM = re.compile(r"[a-z_][A-Za-z0-9_@]*[?!]?")
@@ -71,11 +71,4 @@ def play(steps: Steps) -> list[str]:
 
 def elixirs_own(program: str, name: str) -> list[str]:
     """The trace that the installed Elixir prints for the script."""
-
-    async def run() -> bytes:
-        with trio.fail_after(60):
-            script = str(GOLDEN / f"{name}.exs")
-            done = await trio.run_process([program, script], capture_stdout=True)
-        return done.stdout
-
-    return trio.run(run).decode().splitlines()
+    return erlangs_own(program, name, suffix="exs")

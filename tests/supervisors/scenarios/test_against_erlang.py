@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from ...conftest import require_program
-from .harness import GOLDEN, golden, play
+from .erlang import erlangs_own
+from .harness import golden, play
 from .test_s01_start_order import s01
 from .test_s02_init_failure import as_otp_26, s02
 from .test_s03_one_for_all import s03
@@ -55,14 +56,8 @@ DIFFERENCES = {"s02_init_failure_unwinds": as_otp_26, "s19_sys": with_pids}
 
 def theirs_and_recorded(escript: str, name: str) -> tuple[list[str], list[str]]:
     """Erlang's trace of the script, now and then, told in the terms of ours."""
-
-    async def run() -> bytes:
-        script = str(GOLDEN / f"{name}.escript")
-        with trio.fail_after(60):
-            return (await trio.run_process([escript, script], capture_stdout=True)).stdout
-
-    told = DIFFERENCES.get(name, lambda trace: trace)
-    return told(trio.run(run).decode().splitlines()), told(golden(name))
+    told = DIFFERENCES.get(name, list)
+    return erlangs_own(escript, name, told=told), told(golden(name))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -15,7 +15,8 @@ import pytest
 import trio
 import trio.testing
 
-from ..harness import GOLDEN, play
+from ..erlang import erlangs_own
+from ..harness import GOLDEN, golden, play
 
 HERE = Path(__file__).parent
 OWN = GOLDEN / "own"
@@ -31,29 +32,20 @@ def covering(name: str) -> Any:
     return pytest.param(name, marks=cases)
 
 
-def recorded(name: str) -> list[str]:
-    return (OWN / f"{name}.trace").read_text("utf-8").splitlines()
-
-
 def ours(name: str) -> list[str]:
     return trio.run(play, MODULES[name].run, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 @pytest.mark.parametrize("name", [covering(name) for name in MODULES])
 def test_as_erlang_did(name: str) -> None:
-    assert ours(name) == recorded(name)
+    assert ours(name) == golden(f"own/{name}")
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_as_the_installed_erlang_does(escript: str, name: str) -> None:
-    async def theirs() -> Any:
-        with trio.fail_after(60):
-            script = str(OWN / f"{name}.escript")
-            return await trio.run_process([escript, script], capture_stdout=True)
-
-    erlang = trio.run(theirs).stdout.decode().splitlines()
+    erlang = erlangs_own(escript, f"own/{name}")
     assert ours(name) == erlang
-    assert erlang == recorded(name)
+    assert erlang == golden(f"own/{name}")
 
 
 def test_every_script_has_its_module_and_its_trace() -> None:
