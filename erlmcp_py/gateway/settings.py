@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from erlmcp_py.client.http.address import read_address
-from erlmcp_py.client.http.sending import check_headers
+from erlmcp_py.client.http.headers import check_headers
 from erlmcp_py.client.where import AtUrl
 from erlmcp_py.config import ConfigError, EnvReference, UpstreamConfig
 from erlmcp_py.gateway.authorization import authorizer_of

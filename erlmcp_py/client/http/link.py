@@ -23,8 +23,9 @@ from erlmcp_py.client.errors import (
     SessionLost,
 )
 from erlmcp_py.client.http.events import Event, EventParser, TooLarge
+from erlmcp_py.client.http.headers import header_lines
 from erlmcp_py.client.http.pool import Reply
-from erlmcp_py.client.http.sending import Sender, header_lines
+from erlmcp_py.client.http.sending import Sender
 from erlmcp_py.client.identity import Identity, encode_call, encode_notification
 from erlmcp_py.client.inbox import Inbox, report
 from erlmcp_py.client.link import Hello

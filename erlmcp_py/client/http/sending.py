@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from erlmcp_py.client.errors import HttpStatus
 from erlmcp_py.client.http.address import Address
 from erlmcp_py.client.http.authorizing import MAX_TRIES, Answered, Authorizer
+from erlmcp_py.client.http.headers import header_lines, secrets_of
 from erlmcp_py.client.http.pool import Pool, Reply
 from erlmcp_py.client.shown import CUT
 from erlmcp_py.client.where import AtUrl
 
 _MAX_MOVES: Final = 3
-_SECRET: Final = 8
-"""Characters from which on a text is worth hiding."""
-_OWN: Final = frozenset(
-    [
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "content-type",
-        "accept",
-        "te",
-        "upgrade",
-    ]
-)
 
 
 class Sender:
@@ -41,7 +27,7 @@ class Sender:
         self._address = where.address
         self._authorizer: Authorizer | None = where.authorizer
         self._fixed = header_lines(where.headers)
-        self._secrets = _secrets(where.headers)
+        self._secrets = secrets_of(where.headers)
         self._lent: tuple[str, ...] = ()
         """Those of the authorizer, as of the last request."""
         self._start: dict[str, bytes] = {}
@@ -63,7 +49,7 @@ class Sender:
             extra = headers
             if self._authorizer is not None:
                 lent = await self._authorizer.headers(method, self._address.url)
-                self._lent = _secrets(lent)
+                self._lent = secrets_of(lent)
                 extra += header_lines(lent)
             reply = await self.pool.open(self._head(method) + extra + _end(method, body), body)
             status = reply.head.status
@@ -134,31 +120,3 @@ def _end(method: str, body: bytes) -> bytes:
     if method == "POST":
         return b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
     return b"\r\n"
-
-
-def header_lines(headers: Mapping[str, Any]) -> bytes:
-    """Headers as they are sent. Raises ValueError for what would not be one header."""
-    return b"".join(_line(name, value) for name, value in headers.items())
-
-
-def _line(name: str, value: str | bytes) -> bytes:
-    text = value.encode("latin-1") if isinstance(value, str) else value
-    line = name.encode("ascii") + b": " + text + b"\r\n"
-    if not name or any(sign in line[:-2] for sign in b"\r\n\0") or set(name) & set(" \t:"):
-        raise ValueError(f"{name!r}: {value!r} is no header")
-    return line
-
-
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises ValueError for headers a user may not set: those this client writes itself."""
-    header_lines(headers)
-    for name in headers:
-        if name.lower() in _OWN or name.lower().startswith("mcp-"):
-            raise ValueError(f"the header {name} is this client's own and cannot be set")
-
-
-def _secrets(headers: Mapping[str, Any]) -> tuple[str, ...]:
-    """What of these headers a server may not have repeated: their values, and the words in them."""
-    texts = [value for value in headers.values() if isinstance(value, str)]
-    found = {word for text in texts for word in (text, *text.split()) if len(word) >= _SECRET}
-    return tuple(sorted(found, key=len, reverse=True))

@@ -24,6 +24,8 @@ OTHERS = {
 OURS = (
     "erlmcp_py.auth.",
     "erlmcp_py.cli.",
+    "erlmcp_py.client.http.pool.",
+    "erlmcp_py.client.skills.",
     "erlmcp_py.config.",
     "erlmcp_py.ports.",
     "erlmcp_py.server.",
