@@ -91,7 +91,8 @@ class BreakerProcess(GenServer):
         answer: Any = None
         match request:
             case ("probe", int() as generation):
-                if breaker.probe(now, generation):
+                # Who has stopped waiting would keep the place: its process may go on to other requests.
+                if not from_.settled and breaker.probe(now, generation):
                     answer = Permit(breaker, generation, _watched(state, from_.pid))
             case ("status",):
                 answer = breaker.status(now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from erlmcp_py.client import (
     SessionLost,
 )
 from erlmcp_py.config import BreakerConfig
+from erlmcp_py.gateway import overview
 from erlmcp_py.gateway.errors import blame
 from erlmcp_py.guards import breaker
 from erlmcp_py.guards.breaker import Breaker, BreakerStatus, Permit
@@ -80,6 +82,38 @@ async def test_after_a_while_it_is_tried_and_answers_close_it() -> None:
             await client.call_tool("echo", {})
         now = await status("bad")
         assert (now.state, now.changes["open"], now.changes["half_open"]) == ("closed", 1, 1)
+
+
+@pytest.mark.parametrize("mode", ["modern", "legacy"])
+async def test_a_probe_that_its_client_cancels_lets_the_next_one_try_at_once(mode: Any) -> None:
+    only_one = BreakerConfig(failure_threshold=1, success_threshold=1, timeout=3600.0)
+    bad = program(OLD, breaker=only_one, ping_interval=3600.0)
+    async with gateway({"bad": bad}) as node, node.at("bad", mode=mode) as client:
+        with pytest.raises(McpError):
+            await client.call_tool("die")
+        assert (await status("bad")).state == "open"
+        assert (await breaker.reset_breaker("bad")).state == "half_open"
+        upstream = (await overview.served())["bad"]
+        sent, cut_off = upstream.meter.figures().requests, trio.CancelScope()
+
+        async def tries() -> None:
+            with cut_off:
+                await client.call_tool("never")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tries)
+            with trio.fail_after(20):
+                while upstream.meter.figures().requests == sent:
+                    await trio.sleep(0.01)
+            assert "being tried just now" in str(await refusal(client, "echo"))
+            cut_off.cancel()
+            with trio.fail_after(20):
+                while True:
+                    with suppress(McpError):
+                        await client.call_tool("echo", {})
+                        break
+                    await trio.sleep(0.01)
+        assert (await status("bad")).state == "closed"
 
 
 async def test_an_answer_is_no_failure_whatever_it_says() -> None:

@@ -187,6 +187,33 @@ async def test_the_place_of_a_probe_that_was_not_sent_is_free_again(
     assert await let_in(breaker) is None
 
 
+async def test_who_waits_for_the_answer_no_longer_takes_no_place(
+    autojump_clock: Any, breaker: Breaker
+) -> None:
+    await opened(breaker)
+    await trio.sleep(60.1)
+    pid = whereis("breaker_x")
+    assert pid is not None
+    await sys.suspend(pid)  # as one that has much to do
+    waits, given_up = trio.CancelScope(), trio.Event()
+
+    async def gives_up() -> None:
+        with waits:
+            await guard.enter(breaker, 1)
+        given_up.set()
+        await trio.sleep_forever()  # processes of requests go on to the next one
+
+    caller = spawn(gives_up)
+    await trio.testing.wait_all_tasks_blocked()
+    waits.cancel()
+    await given_up.wait()
+    await sys.resume(pid)
+    assert await let_in(breaker) is not None
+    assert await let_in(breaker) is not None
+    assert await let_in(breaker) is None
+    exit_signal(caller, "kill")
+
+
 async def test_other_numbers_are_in_effect_at_once_or_with_the_next_process(
     autojump_clock: Any, breaker: Breaker
 ) -> None:
