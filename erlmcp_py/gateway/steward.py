@@ -24,6 +24,8 @@ from supervisors import (
     Pid,
     Runtime,
     SupervisorError,
+    TimerRef,
+    cancel_timer,
     current_runtime,
     format_reason,
     process_info,
@@ -54,6 +56,8 @@ class _State:
     upstream: Upstream
     above: Pid
     worker: Pid | None = None
+    timer: TimerRef | None = None
+    """Of its next look; there is one at most, whatever else it was told to look by."""
     asks: bool = False
     """Whether it looks again whether followed resources are wanted."""
 
@@ -128,6 +132,9 @@ def _carry_on(state: _State) -> None:
 
 def _look(state: _State) -> None:
     upstream, now = state.upstream, current_runtime().now()
+    if state.timer is not None:
+        cancel_timer(state.timer)
+        state.timer = None
     held = bool(upstream.followed) or upstream.errands.are_left(now)
     match upstream.sleep.decide(now, held=held):
         case None:
@@ -141,7 +148,7 @@ def _look(state: _State) -> None:
             log("info", f"upstream {upstream.name} is not used, and stopped until it is")
             _carry_on(state)
         case float(rest):
-            send_after(rest, supervisors.self(), "look")
+            state.timer = send_after(rest, supervisors.self(), "look")
 
 
 def _ask_later(state: _State) -> None:

@@ -29,7 +29,7 @@ from erlmcp_py.protocol.jsonrpc import Response, raw
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.scope import Scope
-from supervisors import Pid, Supervisor, SupFlags, current_runtime, exit_signal
+from supervisors import Pid, Supervisor, SupFlags, current_runtime, exit_signal, process_info
 from supervisors.testing import run
 
 BEGINS, ENDS, WORKS = 0.5, 0.25, 0.125
@@ -296,5 +296,32 @@ def test_whoever_waits_for_one_that_starts_does_so_no_longer_than_for_an_answer(
         with pytest.raises(McpError, match=r"'it' is starting since .*: it has not answered yet"):
             await ask(upstream)
         assert current_runtime().now() == pytest.approx(10)
+
+    run(main)
+
+
+@pytest.mark.parametrize("first", ["look", "reload", "restart"])
+def test_however_often_it_is_told_to_look_it_looks_once_in_its_time(first: str) -> None:
+    async def main() -> None:
+        upstream = upstream_of(idle_timeout=IDLE)
+        await Above.start_link(upstream)
+        await ask(upstream)
+        upstream.errands.begun(1, "a task", raw({}), current_runtime().now())  # keeps it awake
+        for _ in range(5):
+            await trio.sleep(IDLE / 16)
+            before = upstream.steward
+            assert before is not None
+            if first == "restart":
+                exit_signal(before, "kill")
+                while upstream.steward == before:
+                    await trio.lowlevel.checkpoint()
+            elif first == "reload":
+                upstream.adjust(upstream.config)
+            else:
+                upstream.look()
+        heard = process_info(upstream.steward, "messages_in")
+        await trio.sleep(10.5 * IDLE)
+        assert process_info(upstream.steward, "messages_in") - heard == 10
+        assert upstream.sleep.phase == "awake"
 
     run(main)
