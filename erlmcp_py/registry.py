@@ -16,7 +16,6 @@ a name that was seen alive before, instead of failing with "no such server".
 from __future__ import annotations
 
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -91,8 +90,8 @@ class _Tables:
         return self.bindings.get(transport or "", self.default)
 
 
-_tables: WeakKeyDictionary[Pid, _Tables] = WeakKeyDictionary()
-"""Of each registry that runs, by its process."""
+_tables: dict[Pid, _Tables] = {}
+"""Of each registry that runs, by its process; those that ended go when the next one begins."""
 
 
 class Registry(GenServer):
@@ -100,6 +99,8 @@ class Registry(GenServer):
 
     def init(self) -> tuple[Any, ...]:
         """Start empty: whoever is to be found registers."""
+        for ended in [pid for pid in _tables if not is_alive(pid)]:
+            del _tables[ended]
         tables = _tables[own_pid()] = _Tables()
         return ("ok", tables)
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -35,9 +34,9 @@ from erlmcp_py.protocol.versions import Era
 from erlmcp_py.server.caching import with_hint
 from erlmcp_py.server.schema import Output
 
-T = TypeVar("T")
-
 CONTENT_TYPES = (TextContent, ImageContent, AudioContent, ResourceLink, EmbeddedResource)
+_NO_JSON = (TypeError, ValueError, RecursionError)
+_encode = msgspec.json.Encoder().encode
 
 
 class BadResult(TypeError):
@@ -191,20 +190,23 @@ def _is_object(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    return _checked(lambda: msgspec.to_builtins(value, str_keys=True), value)
+    try:
+        return msgspec.to_builtins(value, str_keys=True)
+    except _NO_JSON as error:
+        raise _formless(value, error) from error
 
 
 def _json(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         raise BadResult("bytes need a type: return image(data), audio(data) or an EmbeddedResource")
-    return _checked(lambda: msgspec.json.encode(value).decode(), value)
-
-
-def _checked(convert: Callable[[], T], value: Any) -> T:
     try:
-        return convert()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadResult(f"a result of type {_kind(value)} has no JSON form: {error}") from error
+        return _encode(value).decode()
+    except _NO_JSON as error:
+        raise _formless(value, error) from error
+
+
+def _formless(value: Any, error: Exception) -> BadResult:
+    return BadResult(f"a result of type {_kind(value)} has no JSON form: {error}")
 
 
 def _kind(value: Any) -> str:

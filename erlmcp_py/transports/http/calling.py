@@ -74,6 +74,9 @@ async def find_server(
     connection: Connection, name: str | None, id: RequestId | None
 ) -> Pid | Answer:
     """The process of a server, or the answer that says why there is none."""
+    server = registry.at_hand(name, connection.config.name)
+    if server is not None:
+        return server
     try:
         return await registry.find(name, transport=connection.config.name)
     except registry.ServerDown as down:

@@ -85,7 +85,8 @@ def response(
     parts = [_STATUS_LINES[status], _date_line()]
     if not keep_alive or version != "1.1":
         parts.append(connection_line(keep_alive, version))
-    parts.extend(b"%b: %b\r\n" % pair for pair in headers)
+    if headers:
+        parts.extend([b"%b: %b\r\n" % pair for pair in headers])
     if status in BODILESS:
         parts.append(b"\r\n")
         return b"".join(parts)
