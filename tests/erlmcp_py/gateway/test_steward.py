@@ -308,7 +308,6 @@ def test_however_often_it_is_told_to_look_it_looks_once_in_its_time(first: str) 
         await ask(upstream)
         upstream.errands.begun(1, "a task", raw({}), current_runtime().now())  # keeps it awake
         for _ in range(5):
-            await trio.sleep(IDLE / 16)
             before = upstream.steward
             assert before is not None
             if first == "restart":
@@ -319,6 +318,7 @@ def test_however_often_it_is_told_to_look_it_looks_once_in_its_time(first: str) 
                 upstream.adjust(upstream.config)
             else:
                 upstream.look()
+            await trio.sleep(IDLE / 16)
         heard = process_info(upstream.steward, "messages_in")
         await trio.sleep(10.5 * IDLE)
         assert process_info(upstream.steward, "messages_in") - heard == 10
