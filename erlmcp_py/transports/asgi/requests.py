@@ -14,26 +14,20 @@ from erlmcp_py import registry
 from erlmcp_py.protocol.refusals import EXHAUSTED
 from erlmcp_py.transports.asgi.exchange import Exchange
 from erlmcp_py.transports.http.settings import ListenerConfig
+from erlmcp_py.transports.net import duties
 from supervisors import (
-    ChildCounts,
-    ChildInfo,
     ChildSpec,
     GenServer,
     Pid,
     call,
     current_runtime,
     exit_signal,
-    send_after,
     spawn_link,
     trap_exit,
 )
-from supervisors import self as own_pid
 
 NAME: Final = "asgi"
 """The registered name of the process, and of the transport."""
-
-_LONGEST: Final = 5.0
-"""Seconds between two looks at the requests, at most."""
 
 
 class RequestStatistics(msgspec.Struct, frozen=True):
@@ -75,7 +69,7 @@ class Requests(GenServer):
             exchange.close()
         inside.clear()
         state = _State(config, inside)
-        self._arm(state)
+        duties.look_later(_patience(config))
         return ("ok", state)
 
     def handle_call(self, request: Any, _from: Any, state: _State) -> tuple[Any, ...]:
@@ -92,19 +86,7 @@ class Requests(GenServer):
                 return ("reply", pid, state)
             case ("statistics",):
                 return ("reply", self._statistics(state), state)
-            case "which_children":
-                name = f"{Exchange.__module__}.{Exchange.__qualname__}"
-                children = [ChildInfo(None, pid, "worker", (name,)) for pid in state.open]
-                return ("reply", ("ok", children), state)
-            case "count_children":
-                count = len(state.open)
-                return ("reply", ("ok", ChildCounts(1, count, 0, count)), state)
-            case ("terminate_child", pid):
-                if pid not in state.open:
-                    return ("reply", ("error", "not_found"), state)
-                exit_signal(pid, "shutdown")
-                return ("reply", ("ok", None), state)
-        return ("reply", ("error", ("unknown_request", request)), state)
+        return ("reply", duties.answer_as_supervisor(request, state.open), state)
 
     def handle_info(self, message: Any, state: _State) -> tuple[Any, ...]:
         """The end of a request, or the reaper's tick."""
@@ -117,9 +99,9 @@ class Requests(GenServer):
                 state.unavailable += exchange.unavailable
                 state.bytes_in += exchange.wire.bytes_in
                 state.bytes_out += exchange.wire.bytes_out
-            case "reap":
+            case duties.REAP:
                 self._reap(state)
-                self._arm(state)
+                duties.look_later(_patience(state.config))
         return ("noreply", state)
 
     def terminate(self, _reason: Any, state: _State) -> None:
@@ -133,10 +115,6 @@ class Requests(GenServer):
         if not isinstance(state, _State):
             return status
         return {**status, "state": msgspec.structs.asdict(self._statistics(state))}
-
-    def _arm(self, state: _State) -> None:
-        patience = min(state.config.idle_timeout, state.config.request_timeout)
-        send_after(max(0.05, min(_LONGEST, patience / 4)), own_pid(), "reap")
 
     def _reap(self, state: _State) -> None:
         now = current_runtime().now()
@@ -165,6 +143,10 @@ class Requests(GenServer):
             bytes_in=state.bytes_in + sum(each.wire.bytes_in for each in exchanges),
             bytes_out=state.bytes_out + sum(each.wire.bytes_out for each in exchanges),
         )
+
+
+def _patience(config: ListenerConfig) -> float:
+    return min(config.idle_timeout, config.request_timeout)
 
 
 def child_spec(config: ListenerConfig) -> ChildSpec:

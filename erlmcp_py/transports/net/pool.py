@@ -20,24 +20,21 @@ import msgspec
 from erlmcp_py.guards import tally
 from erlmcp_py.guards.drain import Going, Left, tell_left
 from erlmcp_py.protocol.refusals import EXHAUSTED, TIMEOUT, TOO_MANY_AT_ONCE, Refusal
+from erlmcp_py.transports.net import duties
 from erlmcp_py.transports.net.address import network_of
 from erlmcp_py.transports.net.door import Door
 from erlmcp_py.transports.net.protocol import Connection, ConnectionStatistics, Protocol
 from erlmcp_py.transports.net.settings import ListenerSettings
 from erlmcp_py.transports.net.wire import Wire
 from supervisors import (
-    ChildCounts,
-    ChildInfo,
     GenServer,
     Pid,
     current_runtime,
     exit_signal,
-    send_after,
     set_label,
     spawn_link,
     trap_exit,
 )
-from supervisors import self as own_pid
 
 
 class ListenerStatistics(msgspec.Struct, frozen=True):
@@ -94,7 +91,7 @@ class Connections(GenServer):
             connection.close()
         door.inside.clear()
         state = _State(settings, protocol, door)
-        self._arm(state)
+        duties.look_later(state.settings.patience)
         return ("ok", state)
 
     def handle_call(self, request: Any, _from: Any, state: _State) -> tuple[Any, ...]:
@@ -116,21 +113,7 @@ class Connections(GenServer):
                 return ("reply", self._statistics(state), state)
             case ("connections",):
                 return ("reply", self._each(state), state)
-            case "which_children":
-                children = [
-                    ChildInfo(None, pid, "worker", (_name(connection),))
-                    for pid, connection in state.open.items()
-                ]
-                return ("reply", ("ok", children), state)
-            case "count_children":
-                count = len(state.open)
-                return ("reply", ("ok", ChildCounts(1, count, 0, count)), state)
-            case ("terminate_child", pid):
-                if pid not in state.open:
-                    return ("reply", ("error", "not_found"), state)
-                exit_signal(pid, "shutdown")
-                return ("reply", ("ok", None), state)
-        return ("reply", ("error", ("unknown_request", request)), state)
+        return ("reply", duties.answer_as_supervisor(request, state.open), state)
 
     def handle_cast(self, request: Any, state: _State) -> tuple[Any, ...]:
         """The node drains; see `guards.drain`."""
@@ -153,9 +136,9 @@ class Connections(GenServer):
                 state.unavailable += connection.unavailable
                 state.bytes_in += connection.wire.bytes_in
                 state.bytes_out += connection.wire.bytes_out
-            case "reap":
+            case duties.REAP:
                 self._reap(state)
-                self._arm(state)
+                duties.look_later(state.settings.patience)
         return ("noreply", state)
 
     def terminate(self, _reason: Any, state: _State) -> None:
@@ -224,9 +207,6 @@ class Connections(GenServer):
         name = f"{state.settings.name}_connections"
         tell_left(name, Left(state.door.accepting, len(state.open), requests))
 
-    def _arm(self, state: _State) -> None:
-        send_after(max(0.05, min(5.0, state.settings.patience / 4)), own_pid(), "reap")
-
     def _reap(self, state: _State) -> None:
         now = current_runtime().now()
         moment, late = now - state.settings.idle_timeout, now - state.settings.request_timeout
@@ -263,8 +243,3 @@ class Connections(GenServer):
 
     def _each(self, state: _State) -> list[ConnectionStatistics]:
         return [connection.statistics() for connection in state.open.values()]
-
-
-def _name(connection: Connection) -> str:
-    kind = type(connection)
-    return f"{kind.__module__}.{kind.__qualname__}"
