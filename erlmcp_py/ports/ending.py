@@ -26,9 +26,15 @@ async def end_group(leader: int, grace: float) -> list[int]:
     """End what lives of the session of `leader`, which must not have been reaped yet.
 
     SIGTERM, `grace` seconds, SIGKILL. Returns those that even SIGKILL has not ended.
+
+    WHY SIGCONT behind SIGTERM: one that is stopped (SIGSTOP) can act on neither the end of its input nor
+    SIGTERM, and would only be killed. Woken with SIGTERM pending it tidies up as any other does, which
+    matters where something outside depends on it (`docker run` ends its container), and turns to
+    requests that wait in its pipe, if at all, after that. Others ignore SIGCONT.
     """
     if members := _first_look(leader):
         _signal(members, signal.SIGTERM)
+        _signal(members, signal.SIGCONT)
         with trio.move_on_after(grace):
             await _all_gone(members)
         with trio.move_on_after(_STUBBORN) as waited:

@@ -15,6 +15,7 @@ import msgspec
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _DEAD: Final = (b"Z", b"X")
+_STOPPED: Final = b"T"
 _STATE, _GROUP, _SESSION = 0, 2, 3
 _TIMES: Final = range(7, 11)
 """User and system time, own and of children waited for, behind the session."""
@@ -37,13 +38,20 @@ class Usage(msgspec.Struct, frozen=True):
 
 def living(leader: int) -> list[int]:
     """The processes of `leader`'s group or session that have not ended, itself among them."""
+    return [pid for pid, _ in _members(leader)]
+
+
+def any_stopped(leader: int) -> bool:
+    """Whether one of them is stopped by a signal (SIGSTOP); one that a debugger holds is not meant."""
+    return any(fields[_STATE] == _STOPPED for _, fields in _members(leader))
+
+
+def _members(leader: int) -> Iterator[tuple[int, list[bytes]]]:
     wanted = b"%d" % leader
-    return [
-        pid
-        for pid, fields in _table()
-        if (pid == leader or wanted in (fields[_GROUP], fields[_SESSION]))
-        and not _has_ended(fields)
-    ]
+    for pid, fields in _table():
+        belongs = pid == leader or wanted in (fields[_GROUP], fields[_SESSION])
+        if belongs and not _has_ended(fields):
+            yield pid, fields
 
 
 def usage(leaders: Iterable[int]) -> dict[int, Usage]:

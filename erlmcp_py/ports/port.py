@@ -40,7 +40,7 @@ from erlmcp_py.ports import owned
 from erlmcp_py.ports.command import Command, PortError
 from erlmcp_py.ports.ending import end_group, signal_all
 from erlmcp_py.ports.exit import Exit
-from erlmcp_py.ports.group import Usage, usage
+from erlmcp_py.ports.group import Usage, any_stopped, usage
 from erlmcp_py.ports.lines import Lines
 from erlmcp_py.ports.warden import warden
 from supervisors import Pid, WarningReport, current_runtime, spawn_link
@@ -49,6 +49,8 @@ from supervisors import self as own_pid
 READ_SIZE: Final = 64 * 1024
 _LAST_LINES: Final = 0.5
 """Seconds to wait for the end of standard error when everybody who should have it open is gone."""
+_AT_ONCE: Final = 0.1
+"""Seconds in which a program ends that does nothing else when its input has ended."""
 
 
 class Graces(msgspec.Struct, frozen=True):
@@ -213,13 +215,23 @@ class Port:
                 # Somebody who writes his last words must not stand still for want of a reader.
                 nursery.start_soon(self._discard_output)
                 with trio.move_on_after(graces.close):
-                    await self.wait()
+                    await self._end_by_itself()
                 stubborn = await end_group(self.pid, graces.term)
                 nursery.cancel_scope.cancel()
             self._reap(stubborn)
             with trio.move_on_after(_LAST_LINES if self._stderr >= 0 else 0):
                 await self._stderr_ended.wait()
             self._release()
+
+    async def _end_by_itself(self) -> None:
+        """Until the program has ended; no longer if it, or one that it may wait for, is stopped and cannot.
+
+        WHY not looked at once: most programs end in no time, and a look is at all processes there are.
+        """
+        with trio.move_on_after(_AT_ONCE):
+            await self.wait()
+        if self._exit is None and not any_stopped(self.pid):
+            await self.wait()
 
     async def _discard_output(self) -> None:
         try:

@@ -24,6 +24,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         groups = {group for group in groups if _signal(group, number)}
         if groups and number is signal.SIGTERM:
+            for group in groups:
+                _signal(group, signal.SIGCONT)  # who is stopped would not hear of SIGTERM
             time.sleep(GRACE)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
 from erlmcp_py.ports import Command
-from supervisors import Runtime
+from supervisors import Runtime, receive, spawn, spawn_monitor
 
 
 def python(code: str, **more: object) -> Command:
@@ -56,6 +60,44 @@ async def runtime() -> AsyncIterator[Runtime]:
         yield running
 
 
+async def in_process(function, *args):
+    """Run it as a process and answer why that ended."""
+    _, ref = spawn_monitor(function, *args)
+    message = await receive(lambda m: m[0] == "DOWN" and m[1] == ref, timeout=30)
+    return message[4]
+
+
+@pytest.fixture
+async def owned(runtime: Runtime):
+    """``await owned(async_function)``: in a process that may own ports; what it returns."""
+
+    async def run(function):
+        results = []
+
+        async def owner() -> None:
+            results.append(await function())
+
+        async def test() -> None:
+            reason = await in_process(owner)
+            results.insert(0, reason)
+
+        done = trio.Event()
+
+        async def process() -> None:
+            try:
+                await test()
+            finally:
+                done.set()
+
+        spawn(process)
+        with trio.fail_after(60):
+            await done.wait()
+        assert results[0] == "normal", results[0]
+        return results[1]
+
+    return run
+
+
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """No child, no zombie and no descriptor is left when the runtime has closed."""
@@ -63,3 +105,22 @@ def nothing_left() -> Iterator[None]:
     yield
     assert children() == before
     assert descriptors() <= open_before
+
+
+@contextmanager
+def patience() -> Iterator[Callable[[int], None]]:
+    """What it gives is told a pid: a group that lives when the time of a test is over is killed, which how
+    its first program ended tells.
+    """
+    late: list[threading.Timer] = []
+
+    def watch(pid: int) -> None:
+        late.append(threading.Timer(15, os.killpg, (pid, signal.SIGKILL)))
+        late[-1].start()
+
+    try:
+        yield watch
+    finally:
+        for timer in late:
+            timer.cancel()
+            timer.join()

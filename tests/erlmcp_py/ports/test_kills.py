@@ -190,3 +190,42 @@ async def test_when_the_node_is_killed_its_programs_end_and_so_does_the_warden()
     assert len(seen) == 4
     assert not {None, "Z"} & set(seen)
     await until(lambda: all(state(pid) in (None, "Z") for pid in pids), "everything ended")
+
+
+STOPPED = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: (open("asked", "w"), sys.exit()))
+os.kill(os.getpid(), signal.SIGSTOP)
+while True:
+    signal.pause()
+"""
+NODE_OF_ONE = """
+import sys, trio
+from erlmcp_py.ports import Command, open_port
+from supervisors import run
+
+async def main():
+    command = Command(argv=(sys.executable, "-I", "-S", "-c", sys.argv[1]), cwd=sys.argv[2])
+    async with open_port(command) as port:
+        print(port.pid, flush=True)
+        await trio.sleep_forever()
+
+run(main)
+"""
+
+
+async def test_when_the_node_is_killed_a_stopped_program_is_woken_to_end(tmp_path: Path) -> None:
+    node = subprocess.Popen(  # noqa: ASYNC220 - as above
+        [sys.executable, "-c", NODE_OF_ONE, STOPPED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert node.stdout is not None
+    try:
+        pid = int(node.stdout.readline())
+        await until(lambda: state(pid) == "T", "it is stopped")
+    finally:
+        node.kill()
+        node.communicate()
+    await until(lambda: state(pid) in (None, "Z"), "it ended")
+    assert (tmp_path / "asked").exists()

@@ -10,51 +10,13 @@ import pytest
 import trio
 
 from erlmcp_py.ports import Command, Exit, Graces, Port, open_port, programs
-from supervisors import Runtime, exit_signal, monitor, receive, spawn, spawn_monitor
+from supervisors import Runtime, exit_signal, monitor, receive, spawn
 from supervisors import self as own_pid
 
-from .conftest import python, state, until
+from .conftest import in_process, python, state, until
 
 CAT = "import sys\nfor line in sys.stdin.buffer:\n    sys.stdout.buffer.write(line); sys.stdout.flush()"
 AT_ONCE = Graces(close=0.05, term=0.05)
-
-
-async def in_process(function, *args):
-    """Run it as a process and answer why that ended."""
-    _, ref = spawn_monitor(function, *args)
-    message = await receive(lambda m: m[0] == "DOWN" and m[1] == ref, timeout=30)
-    return message[4]
-
-
-@pytest.fixture
-async def owned(runtime: Runtime):
-    """``await owned(async_function)``: in a process that may own ports; what it returns."""
-
-    async def run(function):
-        results = []
-
-        async def owner() -> None:
-            results.append(await function())
-
-        async def test() -> None:
-            reason = await in_process(owner)
-            results.insert(0, reason)
-
-        done = trio.Event()
-
-        async def process() -> None:
-            try:
-                await test()
-            finally:
-                done.set()
-
-        spawn(process)
-        with trio.fail_after(60):
-            await done.wait()
-        assert results[0] == "normal", results[0]
-        return results[1]
-
-    return run
 
 
 async def everything(port: Port) -> bytes:
