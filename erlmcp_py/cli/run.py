@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from erlmcp_py.config import Config, ConfigError, load
+from erlmcp_py.config import Config, ConfigError, check, load
 from erlmcp_py.transports.net import address as net
 
 
@@ -130,6 +130,7 @@ def configure(
         from erlmcp_py.gateway.mcp_json import read_mcp_json
 
         options["upstreams"] = read_mcp_json(mcp_json)
+        check({"upstreams": options["upstreams"]}, mcp_json)  # an error names the file, not us
     config = load(overlays=files, options=options)
     if config.stdio.enabled and name is None:
         # Every client starts a node of its own: they must not fight over one name.

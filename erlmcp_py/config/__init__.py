@@ -13,10 +13,10 @@ and what would be right. The same holds for environment variables with the node'
 `default.toml` repeats the defaults with a comment each; a test holds the two equal.
 
 `values`, `sections`, `listeners`, `upstreams` and `whole` say what there is, `keys` which key was meant,
-`together` what contradicts itself, `layers` reads it all.
+`wrong` what is the matter with a value, `together` what contradicts itself, `layers` reads it all.
 """
 
-from erlmcp_py.config.layers import default_file, load
+from erlmcp_py.config.layers import check, default_file, load
 from erlmcp_py.config.listeners import (
     HttpConfig,
     HttpTlsConfig,
@@ -64,6 +64,7 @@ __all__ = [
     "UpstreamConfig",
     "WatchdogConfig",
     "WebSocketConfig",
+    "check",
     "check_served",
     "check_together",
     "default_file",

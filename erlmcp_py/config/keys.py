@@ -34,7 +34,15 @@ def shape(path: KeyPath) -> KeyPath:
 
 
 def nearest(path: KeyPath) -> KeyPath | None:
-    """The valid path most like a wrong one: same table first, then the same key elsewhere."""
+    """The valid path most like a wrong one, in the same upstream if it is in one."""
+    found = _nearest(shape(path))
+    if found is not None and shape(path)[:2] == found[:2] == _UPSTREAM:
+        return (*path[:2], *found[2:])
+    return found
+
+
+def _nearest(path: KeyPath) -> KeyPath | None:
+    """Of a `shape`: same table first, then the same key elsewhere."""
     from difflib import get_close_matches
 
     valid = {".".join(p): p for p in (*TABLES, *KEYS)}

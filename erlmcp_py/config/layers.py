@@ -12,7 +12,7 @@ import msgspec
 
 from erlmcp_py.config.keys import KEYS, TABLES, nearest, paths, shape
 from erlmcp_py.config.together import check_together
-from erlmcp_py.config.values import MEANING, ConfigError, Table
+from erlmcp_py.config.values import ConfigError, Table
 from erlmcp_py.config.whole import Config
 
 PREFIX: Final = "ERLMCP__"
@@ -45,7 +45,7 @@ def load(
         layers.append(("command line", dict(options)))
     merged: Table = {}
     for source, layer in layers:
-        _check(layer, source)
+        check(layer, source)
         merged = _merge(merged, layer)
     if merged.get("upstreams") and path is None and _only_examples(layers):
         merged["servers"] = []  # who names upstreams does not want our examples beside them
@@ -75,7 +75,7 @@ def _environment(env: Mapping[str, str]) -> Iterator[tuple[str, Table]]:
     for variable in sorted(v for v in env if v.startswith(PREFIX)):
         path = tuple(part.lower() for part in variable.removeprefix(PREFIX).split("__"))
         if shape(path) not in KEYS and shape(path) not in TABLES:
-            near = nearest(shape(path))
+            near = nearest(path)
             hint = f"; did you mean {PREFIX}{'__'.join(near).upper()}?" if near else ""
             raise ConfigError(f"environment variable {variable}: no such key{hint}")
         value: Any = env[variable]
@@ -95,22 +95,19 @@ def _parse_value(text: str) -> Any:
     return table["value"] if len(table) == 1 else text
 
 
-def _check(layer: Table, source: str) -> None:
+def check(layer: Table, source: str) -> None:
     """Raise `ConfigError` unless this layer alone would be a valid configuration."""
     for path in paths(layer):
         if shape(path) not in KEYS and shape(path) not in TABLES:
-            near = nearest(shape(path))
+            near = nearest(path)
             hint = f"; did you mean {'.'.join(near)}?" if near else ""
             raise ConfigError(f"{source}: {'.'.join(path)}: no such key{hint}")
     try:
         msgspec.convert(layer, Config)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$.")
-        key = where.rstrip("`")
-        for pattern, meaning in MEANING.items():
-            if repr(pattern)[1:-1] in problem:
-                problem = f"must be {meaning}"
-        raise ConfigError(f"{source}: {key + ': ' if key else ''}{problem}") from error
+        from erlmcp_py.config.wrong import explain
+
+        raise ConfigError(f"{source}: {explain(layer, error)}") from error
 
 
 def _merge(base: Table, over: Table) -> Table:

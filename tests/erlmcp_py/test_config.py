@@ -68,6 +68,7 @@ def test_a_list_replaces_the_one_below(write) -> None:
             "servers.traget",
             "servers.target",
         ),
+        ("[upstreams.a]\ntimout = 1\n", "upstreams.a.timout", "upstreams.a.timeout"),
     ],
 )
 def test_an_unknown_key_names_file_path_and_the_nearest_key(write, text, path, hint) -> None:
@@ -78,12 +79,35 @@ def test_an_unknown_key_names_file_path_and_the_nearest_key(write, text, path, h
 @pytest.mark.parametrize(
     ("text", "path", "problem"),
     [
-        ("[http]\nport = '80'\n", "http.port", "Expected `int`, got `str`"),
-        ("[http]\nport = 65536\n", "http.port", "Expected `int` <= 65535"),
-        ("[health]\ncheck_interval = 0\n", "health.check_interval", "Expected `float` > 0"),
-        ("[log]\nlevel = 'loud'\n", "log.level", "Invalid enum value 'loud'"),
-        ("http = 1\n", "http", "Expected `object`, got `int`"),
-        ("[[servers]]\nname = 'a'\n", "servers[0]", "Object missing required field `target`"),
+        ("[http]\nport = '80'\n", "http.port", "must be a whole number, not a string"),
+        ("[http]\nport = 65536\n", "http.port", "must be a whole number <= 65535, not 65536"),
+        (
+            "[health]\ncheck_interval = 0\n",
+            "health.check_interval",
+            "must be a number > 0.0, not 0",
+        ),
+        (
+            "[log]\nlevel = 'loud'\n",
+            "log.level",
+            'must be "critical", "debug", "error", "info" or "warning", not "loud"',
+        ),
+        ("http = 1\n", "http", "must be a table, not a whole number"),
+        ("[[servers]]\nname = 'a'\n", "servers[0]", "has no target, which it needs"),
+        (
+            "[http.tls]\nredirect_port = 'x'\n",
+            "http.tls.redirect_port",
+            'must be a whole number or "off"',
+        ),
+        (
+            "[upstreams.a]\n[upstreams.b]\ntimeout = 'x'\n",
+            "upstreams.b.timeout",
+            "must be a number",
+        ),
+        ("[upstreams.b.env]\nA = 'x'\nB = 1\n", "upstreams.b.env.B", "must be a string or a table"),
+        ("[upstreams.b.env]\nB = {en = 'x'}\n", "upstreams.b.env.B", "en: no such key"),
+        ("[upstreams.b.rename]\na = 'c d'\n", "upstreams.b.rename.a", "must be 1 to 128 letters"),
+        ("[upstreams.b]\ncommand = ['a', 1]\n", "upstreams.b.command[1]", "must be a string, not"),
+        ("[upstreams.b]\n[upstreams.'a b']\n", "upstreams.a b", "must be up to 64 letters"),
         (
             "[[servers]]\nname = 'a'\ntarget = 'nocolon'\n",
             "servers[0].target",
@@ -131,14 +155,16 @@ def test_environment_errors_name_the_variable() -> None:
         "environment variable ERLMCP__HTTP__PROT: no such key; did you mean ERLMCP__HTTP__PORT?"
     )
     assert refused(env={"ERLMCP__HTTP__PORT": "many"}) == (
-        "environment variable ERLMCP__HTTP__PORT: http.port: Expected `int`, got `str`"
+        "environment variable ERLMCP__HTTP__PORT: http.port: must be a whole number, not a string"
     )
     assert refused(env={"ERLMCP__": "x"}).startswith("environment variable ERLMCP__: no such key")
 
 
 def test_a_value_cannot_smuggle_in_other_keys() -> None:
     message = refused(env={"ERLMCP__HTTP__PORT": "1\n[node]\nname = 'x'"})
-    assert message.startswith("environment variable ERLMCP__HTTP__PORT: http.port: Expected `int`")
+    assert message.startswith(
+        "environment variable ERLMCP__HTTP__PORT: http.port: must be a whole number"
+    )
 
 
 def test_the_command_line_is_the_last_layer_and_checked_like_a_file() -> None:

@@ -49,6 +49,15 @@ def test_files_that_are_none(tmp_path: Path, text: str, problem: str) -> None:
         read_mcp_json(str(tmp_path / "none"))
 
 
+def test_what_does_not_fit_is_told_with_its_file_and_server(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    servers = {"good": {"command": "x"}, "bad": {"command": "x", "env": {"A": 1}}}
+    file.write_text(json.dumps({"mcpServers": servers}))
+    with pytest.raises(ConfigError) as refused:
+        configure((), None, (), None, stdio=False, mcp_json=str(file))
+    assert str(refused.value).startswith(f"{file}: upstreams.bad.env.A: must be a string")
+
+
 def read(tmp_path: Path, entry: dict[str, Any], **environ: str) -> dict[str, Any]:
     file = tmp_path / "mcp.json"
     file.write_text(json.dumps({"mcpServers": {"x": entry}}))
