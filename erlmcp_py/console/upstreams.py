@@ -12,6 +12,9 @@ from erlmcp_py.console.command import Arg, Command, CommandError, Context, neare
 from supervisors import ProcessInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from erlmcp_py.gateway.instance import Instance
     from erlmcp_py.gateway.overview import UpstreamRow
     from erlmcp_py.gateway.upstream import Upstream
 
@@ -37,24 +40,55 @@ async def upstreams(_context: Context, _args: dict[str, Any]) -> list[UpstreamRo
 async def restart(context: Context, args: dict[str, Any]) -> UpstreamRow:
     """End the programs or connections of one, in order and one after the other, start each anew, and wait
     until it is up. Requests that have begun get their time first; further ones wait, or go to another.
+
+    Where a reload starts it anew meanwhile, that is the restart: its new instances are waited for.
     """
     from erlmcp_py.gateway import overview
 
     name, within, grace = args["upstream"], args["within"], args["grace"]
     upstream = await find(name)
+    before = {instance: instance.connection for instance in upstream.instances}
     with trio.move_on_after(within) as scope:
-        for instance in upstream.instances:
-            try:
-                done = await instance.begin_anew(f"{context.peer} has restarted it", grace)
-            finally:
-                upstream.tell()  # it takes requests again, whatever has come of it
-            if not done:
+        if not await _each_anew(upstream, f"{context.peer} has restarted it", grace):
+            if not upstream.is_removed and not upstream.is_to_run:
                 text = f"the upstream {name!r} is {upstream.standing().state}: there is nothing to restart"
                 raise CommandError("forbidden", text)
+            await upstream.all_up()
+    if upstream.is_removed:
+        text = f"the upstream {name!r} was removed from the configuration meanwhile"
+        raise CommandError("unknown_target", text)
     if scope.cancelled_caught:
-        text = f"{upstream.unavailable_text()} (waited for {within:g} s)"
-        raise CommandError("timeout", text)
+        raise CommandError("timeout", late(upstream, before, within))
     return (await overview.rows([upstream], time.time()))[0]
+
+
+async def _each_anew(upstream: Upstream, reason: str, grace: float) -> bool:
+    """Whether all were there to be begun anew."""
+    for instance in upstream.instances:
+        try:
+            done = await instance.begin_anew(reason, grace)
+        finally:
+            upstream.tell()  # it takes requests again, whatever has come of it
+        if not done:
+            return False
+    return True
+
+
+def late(upstream: Upstream, before: Mapping[Instance, int], within: float) -> str:
+    """What was waited for in vain. before: the connections there were at the beginning."""
+    current = upstream.instances
+    for instance in current:
+        if instance.at_work and instance.connection == before.get(instance):
+            count = len(instance.at_work)
+            what = "1 request" if count == 1 else f"{count} requests"
+            return (
+                f"the upstream {instance.label!r} is not restarted: {what} that it works on had to end "
+                f"first; --grace says how long they may take (waited for {within:g} s)"
+            )
+    absent = next((instance for instance in current if not instance.is_up), upstream)
+    reloaded = any(instance not in current for instance in before)
+    why = "; a reload has started it anew" if reloaded else ""
+    return f"{absent.unavailable_text()}{why} (waited for {within:g} s)"
 
 
 async def last_words(_context: Context, args: dict[str, Any]) -> list[dict[str, Any]]:

@@ -139,7 +139,7 @@ class Fleet:
         for name in changes.removed:
             member = self._leaving[name] = self._members[name]
             member.face.is_removed = True
-            member.upstream.parked.close()
+            member.upstream.remove()
         for name, instances in others.items():
             before = self._members[name].upstream.renew(wanted[name], instances)
             self._replaced.extend((name, each) for each in before)

@@ -66,6 +66,8 @@ class Instance:
         """Set when its configuration has changed."""
         self.rests = False
         """Whether it takes no further requests, because it is about to be begun anew."""
+        self.retired = trio.Event()
+        """Set when it is given no requests any more: others have taken its place, or its upstream was removed."""
         self.doubt = trio.Event()
         """Set when there is reason to look at once whether it still answers."""
         self.learning = trio.Lock()
@@ -220,10 +222,23 @@ class Instance:
 
     async def begin_anew(self, reason: str, grace: float) -> bool:
         """End its program or connection in order, have another at once, and wait until it is up. Failures
-        before it are forgiven. False: there is nothing to end, because it does not run.
+        before it are forgiven. False: there is nothing to end, because it does not run, or is `retired`.
 
         grace: seconds that requests which have begun get to end; further ones wait for the new one.
         """
+        done = False
+        async with trio.open_nursery() as nursery:
+            # Who watches a retired one is gone: nobody would notice that it is up again.
+            nursery.start_soon(self._until_retired, nursery.cancel_scope)
+            done = await self._renew(reason, grace)
+            nursery.cancel_scope.cancel()
+        return done
+
+    async def _until_retired(self, scope: trio.CancelScope) -> None:
+        await self.retired.wait()
+        scope.cancel()
+
+    async def _renew(self, reason: str, grace: float) -> bool:
         before = self.connection
         self.rests = self._forgiving = True
         try:

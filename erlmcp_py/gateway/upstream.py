@@ -80,6 +80,8 @@ class Upstream:
         self.steward: Pid | None = None
         """Who starts and stops them."""
         self.wall_clock = wall_clock
+        self.is_removed = False
+        """Whether it is in the configuration no more; it finishes what it has begun."""
         self._news = trio.Event()
         self._teacher: Instance | None = None
         self._instances: tuple[Instance, ...] = ()
@@ -205,6 +207,16 @@ class Upstream:
         while not (self.is_up or self.is_down):
             await self._news.wait()
 
+    async def all_up(self) -> None:
+        """Wait until all its instances are up: those there are by then. No longer than it is to run."""
+        while self.is_to_run and not all(self.takes(each) for each in self.instances):
+            await self._news.wait()
+
+    @property
+    def is_to_run(self) -> bool:
+        """Whether it is in the configuration, and does not sleep."""
+        return self.sleep.may_work and not self.is_removed
+
     async def _until_known(self) -> None:
         while self.hello is None and not self.is_down:
             await self._news.wait()
@@ -226,12 +238,22 @@ class Upstream:
     ) -> tuple[Instance, ...]:
         """Have these work on requests from now on; those there were, which finish what they have begun."""
         before, self._instances = self._instances, instances
+        for each in before:
+            each.retired.set()
         self._teacher = None  # the old ones, which are up for a while, teach nobody any more
         self.bindings = Bindings()
         self.where = str(instances[0].client.where)
         self.admission.replace(instances)
         self._settle(config)
         return before
+
+    def remove(self) -> None:
+        """It is in the configuration no more: nobody comes back to it."""
+        self.is_removed = True
+        self.parked.close()
+        for each in self._instances:
+            each.retired.set()
+        self.tell()
 
     def _settle(self, config: UpstreamConfig) -> None:
         before, self.config = self.config, config
