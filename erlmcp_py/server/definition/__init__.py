@@ -1,6 +1,5 @@
 """`Server`: what an MCP server offers, declared with decorators."""
 
-from erlmcp_py.server.definition.definitions import DEFAULT_TIMEOUT
 from erlmcp_py.server.definition.entries import (
     CompletionDef,
     ListingDef,
@@ -9,6 +8,7 @@ from erlmcp_py.server.definition.entries import (
     TemplateDef,
     ToolDef,
 )
+from erlmcp_py.server.definition.options import DEFAULT_TIMEOUT
 from erlmcp_py.server.definition.server import Server
 
 __all__ = [

@@ -7,8 +7,9 @@ from typing import Any
 
 from erlmcp_py.protocol.completion import CompleteParams, PromptReference
 from erlmcp_py.server.definition.checks import listed
-from erlmcp_py.server.definition.definitions import DEFAULT_TIMEOUT, Definitions, F
+from erlmcp_py.server.definition.definitions import Definitions, F
 from erlmcp_py.server.definition.entries import CompletionDef
+from erlmcp_py.server.definition.options import DEFAULT_TIMEOUT
 from erlmcp_py.server.signature import Handler, Isolation
 
 

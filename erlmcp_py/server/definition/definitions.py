@@ -13,9 +13,6 @@ from erlmcp_py.server.signature import Handler, read_handler
 F = TypeVar("F", bound=Callable[..., Any])
 """A decorated function, which stays what it is."""
 
-DEFAULT_TIMEOUT = 30.0
-"""Seconds a handler may take unless it says otherwise."""
-
 
 class Definitions(Catalogue):
     """The catalogue of a server, as its decorators fill it. lifespan: as for `Server`."""

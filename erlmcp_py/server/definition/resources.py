@@ -3,49 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from erlmcp_py.protocol.content import Annotations
 from erlmcp_py.protocol.resources import Resource, ResourceTemplate
 from erlmcp_py.protocol.shape import CacheHint
-from erlmcp_py.protocol.wire import Json
-from erlmcp_py.server.definition.checks import (
-    Icons,
-    checked_annotations,
-    checked_icons,
-    checked_meta,
-    function_name,
-    refuse_bare,
-)
-from erlmcp_py.server.definition.definitions import DEFAULT_TIMEOUT, Definitions, F
+from erlmcp_py.server.definition.checks import checked_annotations, function_name, refuse_bare
+from erlmcp_py.server.definition.definitions import Definitions, F
 from erlmcp_py.server.definition.entries import ListingDef, ResourceDef, TemplateDef
+from erlmcp_py.server.definition.options import (
+    DEFAULT_TIMEOUT,
+    Options,
+    running,
+    shown,
+    spelled_out,
+    with_defaults,
+)
 from erlmcp_py.server.listings import read_listing
 from erlmcp_py.server.schema import TextArguments, shapes_of, text_arguments_of
-from erlmcp_py.server.signature import MAX_WAITING, Handler, Isolation
+from erlmcp_py.server.signature import Handler
 from erlmcp_py.server.uri import UriTemplate, check_uri, compile_template, is_template
 
 
 class Resources(Definitions):
     """The part of a `Server` that defines resources, their templates and lists of them."""
 
+    @spelled_out
     def resource(
         self,
         uri: str,
         *,
         name: str | None = None,
-        title: str | None = None,
-        description: str | None = None,
         mime_type: str | None = None,
         size: int | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
-        isolation: Isolation = "inline",
-        max_concurrency: int | None = None,
-        max_waiting: int = MAX_WAITING,
         annotations: Annotations | None = None,
-        icons: Icons | None = None,
-        meta: Json | None = None,
         cache: CacheHint | None = None,
         any_path: bool = False,
+        **options: Unpack[Options],
     ) -> Callable[[F], F]:
         """Make the decorated function the source of the resource at `uri`.
 
@@ -53,38 +47,31 @@ class Resources(Definitions):
         then a parameter of the function, converted to its hint. size: in bytes, if it is known. cache:
         how long clients may keep the contents; as the server says unless given. any_path: what stands
         for ``{+path}`` may be absolute and lead upwards with ``..``; otherwise such a URI is unknown.
+        The other options are those of `tool`.
         """
         if not isinstance(uri, str):
             raise TypeError("write @server.resource('scheme://...'): the URI is required")
+        given = with_defaults("resource", options)
 
         def define(function: F) -> F:
-            handler = self._handler(
-                function,
-                timeout=timeout,
-                isolation=isolation,
-                max_concurrency=max_concurrency,
-                max_waiting=max_waiting,
-            )
+            handler = self._handler(function, **running(given))
             if cache is not None and not isinstance(cache, CacheHint):
                 raise TypeError(f"{handler.where}: cache must be a CacheHint, not {cache!r}")
-            shown = {
+            members = {
                 "name": name or function_name(handler),
-                "title": title,
-                "description": description or handler.description or None,
                 "mime_type": mime_type,
                 "annotations": checked_annotations(annotations, handler.where),
-                "icons": checked_icons(icons, handler.where),
-                "meta": checked_meta(meta, handler.where),
+                **shown(given, handler),
             }
             if is_template(uri):
                 if size is not None:
                     raise TypeError(
                         f"{handler.where}: the resources of the template {uri!r} have no common size"
                     )
-                family = _template(handler, uri, shown, cache, any_path=any_path)
+                family = _template(handler, uri, members, cache, any_path=any_path)
                 self._enter("templates", uri, family)
             else:
-                self._enter("resources", uri, _resource(handler, uri, shown, cache, size))
+                self._enter("resources", uri, _resource(handler, uri, members, cache, size))
             return function
 
         return define
@@ -123,7 +110,7 @@ class Resources(Definitions):
 def _template(
     handler: Handler,
     uri: str,
-    shown: Mapping[str, Any],
+    members: Mapping[str, Any],
     cache: CacheHint | None,
     *,
     any_path: bool,
@@ -131,17 +118,21 @@ def _template(
     pattern = _compiled(uri, handler, any_path=any_path)
     arguments = text_arguments_of(handler, pattern.variables)
     _check_variables(pattern, arguments, handler)
-    template = ResourceTemplate(uri_template=uri, **shown)
+    template = ResourceTemplate(uri_template=uri, **members)
     return TemplateDef(template, pattern, handler, arguments, cache)
 
 
 def _resource(
-    handler: Handler, uri: str, shown: Mapping[str, Any], cache: CacheHint | None, size: int | None
+    handler: Handler,
+    uri: str,
+    members: Mapping[str, Any],
+    cache: CacheHint | None,
+    size: int | None,
 ) -> ResourceDef:
     _check_fixed(uri, handler)
     if size is not None and (type(size) is not int or size < 0):
         raise ValueError(f"{handler.where}: size must be a number of bytes, not {size!r}")
-    return ResourceDef(Resource(uri=uri, size=size, **shown), handler, cache)
+    return ResourceDef(Resource(uri=uri, size=size, **members), handler, cache)
 
 
 def _compiled(uri: str, handler: Handler, *, any_path: bool) -> UriTemplate:

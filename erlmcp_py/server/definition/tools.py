@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 
 from erlmcp_py.protocol.headers import MirroredParameter, mirrored_parameters
 from erlmcp_py.protocol.tools import Tool, ToolAnnotations, ToolExecution
 from erlmcp_py.protocol.wire import Json
-from erlmcp_py.server.definition.checks import (
-    Icons,
-    checked_icons,
-    checked_meta,
-    checked_name,
-    function_name,
-    refuse_bare,
-)
-from erlmcp_py.server.definition.definitions import DEFAULT_TIMEOUT, Definitions, F
+from erlmcp_py.server.definition.checks import checked_name, function_name, refuse_bare
+from erlmcp_py.server.definition.definitions import Definitions, F
 from erlmcp_py.server.definition.entries import ToolDef
+from erlmcp_py.server.definition.options import Options, running, shown, spelled_out, with_defaults
 from erlmcp_py.server.results import is_content_hint
 from erlmcp_py.server.schema import Output, arguments_of, output_of
-from erlmcp_py.server.signature import MAX_WAITING, Handler, Isolation
+from erlmcp_py.server.signature import Handler
 from erlmcp_py.server.tasks.policy import TaskPolicy, TaskSupport, checked_policy
 from erlmcp_py.server.verbatim import given_arguments, given_output
 
@@ -30,22 +24,16 @@ from erlmcp_py.server.verbatim import given_arguments, given_output
 class Tools(Definitions):
     """The part of a `Server` that defines tools."""
 
+    @spelled_out
     def tool(
         self,
         name: str | None = None,
         *,
-        title: str | None = None,
-        description: str | None = None,
         input_schema: Json | None = None,
         output_schema: Json | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
-        isolation: Isolation = "inline",
-        max_concurrency: int | None = None,
-        max_waiting: int = MAX_WAITING,
         annotations: ToolAnnotations | None = None,
-        icons: Icons | None = None,
-        meta: Json | None = None,
         task: TaskSupport | TaskPolicy | None = None,
+        **options: Unpack[Options],
     ) -> Callable[[F], F]:
         """Make the decorated function a tool, named after it unless `name` is given.
 
@@ -66,16 +54,10 @@ class Tools(Definitions):
         or is refused; `TaskPolicy` says more. A task has its ttl instead of the timeout.
         """
         refuse_bare("tool", name)
+        given = with_defaults("tool", options)
 
         def define(function: F) -> F:
-            handler = self._handler(
-                function,
-                timeout=timeout,
-                isolation=isolation,
-                max_concurrency=max_concurrency,
-                max_waiting=max_waiting,
-                others=input_schema is not None,
-            )
+            handler = self._handler(function, others=input_schema is not None, **running(given))
             key = checked_name(
                 function_name(handler) if name is None else name, handler.where, "tool"
             )
@@ -89,20 +71,17 @@ class Tools(Definitions):
                 arguments = given_arguments(input_schema, handler)
             output = _output(output_schema, handler)
             policy = checked_policy(task, handler)
-            shown = Tool(
+            tool = Tool(
                 name=key,
                 input_schema=arguments.schema,
-                title=title,
-                description=description or handler.description or None,
                 output_schema=output.schema if output else None,
                 annotations=annotations,
-                icons=checked_icons(icons, handler.where),
-                meta=checked_meta(meta, handler.where),
                 execution=None if policy is None else ToolExecution(policy.support),
+                **shown(given, handler),
             )
             mirrored = _mirrored(arguments.schema, handler.where)
             definition = ToolDef(
-                shown, _legacy(shown, output), handler, arguments, output, mirrored, policy
+                tool, _legacy(tool, output), handler, arguments, output, mirrored, policy
             )
             self._enter("tools", key, definition)
             return function
