@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from .._cell import current_process, current_runtime, require_process
 from .._errors import BadArg
@@ -13,9 +14,9 @@ from .._gen_server.plain import PlainServer
 from .._names import resolve
 from .._pid import Pid, Ref
 from .._supervisor.spec import ChildSpec
-from .groups import Group, Groups
+from .groups import Group, Groups, expand
 from .peers import Alone, Peers
-from .scope import Scope, ScopeState
+from .scope import Failed, Scope, ScopeState
 
 ALONE = Alone()
 
@@ -63,17 +64,26 @@ def _usable(scope: str, group: Group) -> Group:
     if table is None:
         hash(group)
     else:
-        table.table.get(group)
+        table.find(group)
     return group
+
+
+async def _ask(scope: str, request: tuple[Any, ...]) -> Any:
+    """What the scope answers; raises what was wrong with the key of a group."""
+    answer = await call(scope, request, math.inf)
+    if isinstance(answer, Failed):
+        raise answer.error
+    return answer
 
 
 async def join(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> None:
     """Put processes into a group, which is made if need be; each call adds each once more.
 
-    A dead process leaves again at once. Raises BadArg for a process of another node,
-    CallExit ("noproc") when there is no such scope.
+    A dead process leaves again at once. Raises BadArg for a process of another node and,
+    where there are other nodes, for a group that cannot travel there; CallExit ("noproc")
+    when there is no such scope; what ``hash`` and ``==`` of the group raise.
     """
-    await call(scope, ("join", _usable(scope, group), _checked(pids, "pg.join()")), math.inf)
+    await _ask(scope, ("join", _usable(scope, group), _checked(pids, "pg.join()")))
 
 
 async def leave(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> bool:
@@ -81,16 +91,15 @@ async def leave(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> bool:
 
     Those who are told get the pids as they were given here. Errors as of `join`.
     """
-    left: bool = await call(
-        scope, ("leave", _usable(scope, group), _checked(pids, "pg.leave()")), math.inf
-    )
+    left: bool = await _ask(scope, ("leave", _usable(scope, group), _checked(pids, "pg.leave()")))
     return left
 
 
 def join_soon(scope: str, group: Group, pids: Pid | Iterable[Pid]) -> None:
     """`join` from a plain callback, which cannot wait: done when the scope gets to it.
 
-    Nobody is told whether there is such a scope. Raises BadArg as `join` does.
+    Nobody is told whether there is such a scope. Raises BadArg as `join` does; what goes
+    wrong in the scope is reported.
     """
     cast(scope, ("join", _usable(scope, group), _checked(pids, "pg.join_soon()")))
 
@@ -107,14 +116,15 @@ async def monitor(scope: str, group: Group) -> tuple[Ref, list[Pid]]:
     that dies leaves once for each time it had joined. Ends with `demonitor` or the process.
     """
     me = require_process("pg.monitor()").pid
-    answer: tuple[Ref, list[Pid]] = await call(
-        scope, ("monitor", me, _usable(scope, group)), math.inf
-    )
+    answer: tuple[Ref, list[Pid]] = await _ask(scope, ("monitor", me, _usable(scope, group)))
     return answer
 
 
 async def monitor_scope(scope: str) -> tuple[Ref, dict[Group, list[Pid]]]:
-    """Be told of all groups of a scope; answers the reference and ``{group: pids}`` now."""
+    """Be told of all groups of a scope; answers the reference and ``{group: pids}`` now.
+
+    A group whose key does not hash any more is not in it.
+    """
     me = require_process("pg.monitor_scope()").pid
     answer: tuple[Ref, dict[Group, list[Pid]]] = await call(scope, ("monitor_scope", me), math.inf)
     return answer
@@ -150,13 +160,15 @@ def get_members(scope: str, group: Group) -> list[Pid]:
     no such group or scope. Reads directly: works in plain callbacks too.
     """
     table = _table(scope)
-    return [] if table is None else table.members(group)
+    entry = None if table is None else table.find(group)
+    return [] if entry is None else entry.members()
 
 
 def get_local_members(scope: str, group: Group) -> list[Pid]:
     """As `get_members`, only those of this node."""
     table = _table(scope)
-    return [] if table is None else table.local_members(group)
+    entry = None if table is None else table.find(group)
+    return [] if entry is None else expand(entry.local)
 
 
 def which_groups(scope: str) -> list[Group]:
@@ -164,4 +176,4 @@ def which_groups(scope: str) -> list[Group]:
     table = _table(scope)
     if table is None:
         raise BadArg(f"pg.which_groups(): no scope runs under the name {scope!r}")
-    return list(table.table)
+    return [entry.group for entry in table if entry.there]

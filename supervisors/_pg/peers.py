@@ -8,7 +8,7 @@ distribution, beyond pids that can be sent to and monitored from anywhere, is wh
 The messages, `peer` being the pid of the scope process that speaks:
 
     ("pg_discover", peer)                   who is there? answered with pg_sync
-    ("pg_sync", peer, {group: pids})        all local members of that scope
+    ("pg_sync", peer, [(group, pids)])      all local members of that scope
     ("pg_join", peer, group, pids)          these joined there
     ("pg_leave", peer, pids, groups)        these left, one of each group
 

@@ -3,6 +3,10 @@
 It monitors every local member and every process that wants to be told, so the dead leave
 by themselves, and every scope of the same name on other nodes. Reading goes past it,
 straight to the table (`client`), as OTP reads an ETS table.
+
+What a group's key raises, and that it cannot travel to another node, is the fault of who
+uses it: a request is looked at in full before anything is changed, so its sender gets the
+error and the scope goes on. Where nobody waits for an answer it is reported.
 """
 
 from __future__ import annotations
@@ -10,12 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .._cell import require_process
+from .._errors import BadArg, format_reason, interrupts, shown
 from .._gen_server.behaviour import GenServer
 from .._gen_server.calls import From
 from .._pid import Pid, Ref
+from .._reports import WarningReport
 from .._signals import demonitor, monitor, send
 from .._signals import self as _me
-from .groups import Group, Groups
+from .groups import Entry, Group, Groups, expand
 from .peers import Peers
 
 Verb = Literal["join", "leave"]
@@ -26,17 +33,16 @@ class Membership:
     """A local member: the monitor on it, and its groups, one entry per join."""
 
     watch: Ref
-    groups: list[Group] = field(default_factory=list)
+    groups: list[Entry] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who is told, and of what; `everything` for the whole scope, else only of `group`."""
+    """Who is told, and of what: of one group, or with None of the whole scope."""
 
     pid: Pid
     watch: Ref
-    group: Group
-    everything: bool
+    entry: Entry | None
 
 
 @dataclass(slots=True)
@@ -44,7 +50,14 @@ class Peer:
     """The same scope on another node, as far as it has told us."""
 
     watch: Ref
-    groups: dict[Group, list[Pid]] = field(default_factory=dict)
+    groups: dict[Entry, list[Pid]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The answer to a request that could not be met: what the caller raises."""
+
+    error: BaseException
 
 
 @dataclass(slots=True)
@@ -52,8 +65,7 @@ class ScopeState:
     """The state of a scope process.
 
     members: local ones. told: subscriptions by the reference their messages carry;
-    listeners: the same by group, scope_listeners those of everything. watching: what each
-    of our monitors is for.
+    scope_listeners: those of everything. watching: what each of our monitors is for.
     """
 
     name: str
@@ -61,7 +73,6 @@ class ScopeState:
     groups: Groups = field(default_factory=Groups)
     members: dict[Pid, Membership] = field(default_factory=dict)
     told: dict[Ref, Subscription] = field(default_factory=dict)
-    listeners: dict[Group, dict[Ref, Pid]] = field(default_factory=dict)
     scope_listeners: dict[Ref, Pid] = field(default_factory=dict)
     others: dict[Pid, Peer] = field(default_factory=dict)
     watching: dict[Ref, tuple[Literal["member", "peer", "listener"], Any]] = field(
@@ -83,28 +94,21 @@ class Scope(GenServer):
 
     def handle_call(self, request: Any, from_: From, state: ScopeState) -> Any:
         match request:
-            case ("join", group, pids):
-                _join(state, group, pids)
-                return "reply", True, state
-            case ("leave", group, pids):
-                return "reply", _leave(state, group, pids), state
-            case ("monitor", pid, group):
-                ref = _subscribe(state, pid, group, everything=False)
-                return "reply", (ref, state.groups.members(group)), state
+            case ("join" | "leave" | "monitor", _, _):
+                return "reply", _attempted(state, request), state
             case ("monitor_scope", pid):
-                ref = _subscribe(state, pid, None, everything=True)
-                return "reply", (ref, state.groups.everything()), state
+                ref = _subscribe(state, pid, None)
+                return "reply", (ref, _snapshot(state)), state
             case ("demonitor", ref):
                 return "reply", _unsubscribe(state, ref), state
         return super().handle_call(request, from_, state)
 
     def handle_cast(self, request: Any, state: ScopeState) -> Any:
         match request:
-            case ("join", group, pids):
-                _join(state, group, pids)
-                return "noreply", state
-            case ("leave", group, pids):
-                _leave(state, group, pids)
+            case ("join" | "leave", group, _):
+                done = _attempted(state, request)
+                if isinstance(done, Failed):
+                    _warn(f"{request[0]}_soon() of a group failed", group, done.error)
                 return "noreply", state
         return super().handle_cast(request, state)
 
@@ -113,16 +117,20 @@ class Scope(GenServer):
             case ("DOWN", ref, "process", _, _) if ref in state.watching:
                 _gone(state, ref)
             case ("pg_join", peer, group, pids) if peer in state.others:
-                _peer_join(state, state.others[peer], group, pids)
+                entry = _of_peer(state, group)
+                if entry is not None:
+                    _peer_join(state, state.others[peer], entry, pids)
             case ("pg_leave", peer, pids, groups) if peer in state.others:
                 for group in groups:
-                    _peer_leave(state, state.others[peer], group, pids)
+                    entry = _of_peer(state, group)
+                    if entry is not None:
+                        _peer_leave(state, state.others[peer], entry, pids)
             case ("pg_join" | "pg_leave", _, _, _):
                 pass  # of a peer that is down, or not known yet: its pg_sync will tell all
             case ("pg_sync", peer, groups):
                 _peer_sync(state, peer, groups)
             case ("pg_discover", peer):
-                send(peer, ("pg_sync", _me(), state.groups.everything_local()))
+                _introduce(state, peer)
                 if peer not in state.others:
                     _meet(state, peer)
                     send(peer, ("pg_discover", _me()))
@@ -133,37 +141,81 @@ class Scope(GenServer):
         return "noreply", state
 
 
+def _attempted(state: ScopeState, request: tuple[Any, ...]) -> Any:
+    """Do what a request about one group says; Failed, with nothing changed, if it cannot be."""
+    try:
+        match request:
+            case ("join", group, pids):
+                entry = _announced(state, group, pids)
+            case ("leave", group, _):
+                found = state.groups.find(group)
+                if found is None:
+                    return False
+                entry = found
+            case (_, _, group):
+                entry = state.groups.open(group)
+    except BaseException as error:
+        if interrupts(error):
+            raise
+        return Failed(error)
+    match request:
+        case ("join", _, pids):
+            _join(state, entry, pids)
+            return True
+        case ("leave", _, pids):
+            return _leave(state, entry, pids)
+        case (_, pid, _):
+            return _subscribe(state, pid, entry), entry.members()
+
+
+def _warn(text: str, group: Group, error: BaseException) -> None:
+    process = require_process("a scope")
+    details = {"group": shown(group), "error": format_reason(error)}
+    process.runtime.reports.emit(WarningReport(process.pid, text, details))
+
+
 # --- local members ------------------------------------------------------------------------
 
 
-def _join(state: ScopeState, group: Group, pids: list[Pid]) -> None:
+def _announced(state: ScopeState, group: Group, pids: list[Pid]) -> Entry:
+    """The entry of a group, after the peers were told who joins; BadArg if that cannot be."""
+    entry = state.groups.open(group)
+    try:
+        for peer in state.others:
+            send(peer, ("pg_join", _me(), entry.group, pids))
+    except BadArg:
+        state.groups.close(entry)
+        raise
+    return entry
+
+
+def _join(state: ScopeState, entry: Entry, pids: list[Pid]) -> None:
     for pid in pids:
         member = state.members.get(pid)
         if member is None:
             member = state.members[pid] = Membership(monitor(pid))
             state.watching[member.watch] = "member", pid
-        member.groups.append(group)
-    state.groups.join(group, pids)
-    _tell(state, "join", group, pids)
-    _tell_peers(state, ("pg_join", _me(), group, pids))
+        member.groups.append(entry)
+    state.groups.join(entry, pids)
+    _tell(state, "join", entry, pids)
 
 
-def _leave(state: ScopeState, group: Group, pids: list[Pid]) -> bool:
+def _leave(state: ScopeState, entry: Entry, pids: list[Pid]) -> bool:
     """Whether any of them was in the group."""
-    left = [pid for pid in pids if _take_out(state, group, pid)]
+    left = [pid for pid in pids if _take_out(state, entry, pid)]
     if not left:
         return False
-    state.groups.leave(group, left)
-    _tell(state, "leave", group, pids)
-    _tell_peers(state, ("pg_leave", _me(), left, [group]))
+    state.groups.leave(entry, left)
+    _tell(state, "leave", entry, pids)
+    _tell_peers_of_leave(state, left, [entry])
     return True
 
 
-def _take_out(state: ScopeState, group: Group, pid: Pid) -> bool:
+def _take_out(state: ScopeState, entry: Entry, pid: Pid) -> bool:
     member = state.members.get(pid)
-    if member is None or group not in member.groups:
+    if member is None or entry not in member.groups:
         return False
-    member.groups.remove(group)
+    member.groups.remove(entry)
     if not member.groups:
         del state.members[pid]
         del state.watching[member.watch]
@@ -175,15 +227,15 @@ def _gone(state: ScopeState, ref: Ref) -> None:
     """Something we monitor is down: a member, a peer or a listener."""
     kind, key = state.watching.pop(ref)
     if kind == "member":
-        groups = state.members.pop(key).groups[::-1]
-        for group in groups:
-            state.groups.leave(group, [key])
-            _tell(state, "leave", group, [key])
-        _tell_peers(state, ("pg_leave", _me(), [key], groups))
+        entries = state.members.pop(key).groups[::-1]
+        for entry in entries:
+            state.groups.leave(entry, [key])
+            _tell(state, "leave", entry, [key])
+        _tell_peers_of_leave(state, [key], entries)
     elif kind == "peer":
         peer = state.others.pop(key)
-        for group, pids in list(peer.groups.items()):
-            _peer_leave(state, peer, group, list(pids))
+        for entry, pids in list(peer.groups.items()):
+            _peer_leave(state, peer, entry, list(pids))
     else:
         _drop(state, key)
 
@@ -191,15 +243,13 @@ def _gone(state: ScopeState, ref: Ref) -> None:
 # --- those who are told ---------------------------------------------------------------------
 
 
-def _subscribe(state: ScopeState, pid: Pid, group: Group, *, everything: bool) -> Ref:
+def _subscribe(state: ScopeState, pid: Pid, entry: Entry | None) -> Ref:
     ref = Ref()
     watch = monitor(pid)
     state.watching[watch] = "listener", ref
-    state.told[ref] = Subscription(pid, watch, group, everything)
-    if everything:
-        state.scope_listeners[ref] = pid
-    else:
-        state.listeners.setdefault(group, {})[ref] = pid
+    state.told[ref] = Subscription(pid, watch, entry)
+    listeners = state.scope_listeners if entry is None else entry.listeners
+    listeners[ref] = pid
     return ref
 
 
@@ -214,29 +264,63 @@ def _unsubscribe(state: ScopeState, ref: Ref) -> bool:
 
 
 def _drop(state: ScopeState, ref: Ref) -> None:
-    subscription = state.told.pop(ref)
-    if subscription.everything:
+    entry = state.told.pop(ref).entry
+    if entry is None:
         del state.scope_listeners[ref]
-        return
-    listeners = state.listeners[subscription.group]
-    del listeners[ref]
-    if not listeners:
-        del state.listeners[subscription.group]
+    else:
+        del entry.listeners[ref]
+        state.groups.close(entry)
 
 
-def _tell(state: ScopeState, verb: Verb, group: Group, pids: list[Pid]) -> None:
-    for ref, pid in state.scope_listeners.items():
-        send(pid, (ref, verb, group, list(pids)))
-    for ref, pid in state.listeners.get(group, {}).items():
-        send(pid, (ref, verb, group, list(pids)))
+def _tell(state: ScopeState, verb: Verb, entry: Entry, pids: list[Pid]) -> None:
+    for listeners in (state.scope_listeners, entry.listeners):
+        for ref, pid in listeners.items():
+            _post(pid, (ref, verb, entry.group, list(pids)), entry)
+
+
+def _snapshot(state: ScopeState) -> dict[Group, list[Pid]]:
+    """All groups whose key can still be one."""
+    groups: dict[Group, list[Pid]] = {}
+    for entry in state.groups:
+        if entry.there:
+            try:
+                groups[entry.group] = entry.members()
+            except BaseException as error:
+                if interrupts(error):
+                    raise
+                _warn("a group is missing in a snapshot, for its key is broken", entry.group, error)
+    return groups
 
 
 # --- the same scope elsewhere ----------------------------------------------------------------
 
 
-def _tell_peers(state: ScopeState, message: tuple[Any, ...]) -> None:
+def _post(pid: Pid, message: tuple[Any, ...], entry: Entry) -> None:
+    """Send news of a group to somebody who may live on another node."""
+    try:
+        send(pid, message)
+    except BadArg as error:
+        _warn("a group stays on this node, for its key cannot travel", entry.group, error)
+
+
+def _tell_peers_of_leave(state: ScopeState, pids: list[Pid], entries: list[Entry]) -> None:
     for peer in state.others:
-        send(peer, message)
+        try:
+            send(peer, ("pg_leave", _me(), pids, [entry.group for entry in entries]))
+        except BadArg:
+            for entry in entries:
+                _post(peer, ("pg_leave", _me(), pids, [entry.group]), entry)
+
+
+def _introduce(state: ScopeState, peer: Pid) -> None:
+    """Tell a peer of all our members."""
+    ours = [(entry, expand(entry.local)) for entry in state.groups if entry.local]
+    try:
+        send(peer, ("pg_sync", _me(), [(entry.group, pids) for entry, pids in ours]))
+    except BadArg:
+        send(peer, ("pg_sync", _me(), []))
+        for entry, pids in ours:
+            _post(peer, ("pg_join", _me(), entry.group, pids), entry)
 
 
 def _meet(state: ScopeState, pid: Pid) -> Peer:
@@ -246,17 +330,32 @@ def _meet(state: ScopeState, pid: Pid) -> Peer:
     return peer
 
 
-def _peer_sync(state: ScopeState, pid: Pid, groups: dict[Group, list[Pid]]) -> None:
+def _of_peer(state: ScopeState, group: Group) -> Entry | None:
+    """The entry of a group that a peer speaks of; None if its key, which came from there, is
+    broken here.
+    """
+    try:
+        return state.groups.open(group)
+    except BaseException as error:
+        if interrupts(error):
+            raise
+        _warn("a group of another node is not known here, for its key is broken", group, error)
+        return None
+
+
+def _peer_sync(state: ScopeState, pid: Pid, groups: list[tuple[Group, list[Pid]]]) -> None:
     """Take over what a peer says it has; who is told hears of the differences only."""
     peer = state.others.get(pid) or _meet(state, pid)
-    for group in list(peer.groups):
-        gone = _without(peer.groups[group], groups.get(group, []))
+    has = {entry: pids for group, pids in groups if (entry := _of_peer(state, group)) is not None}
+    for entry in list(peer.groups):
+        gone = _without(peer.groups[entry], has.get(entry, []))
         if gone:
-            _peer_leave(state, peer, group, gone)
-    for group, pids in groups.items():
-        new = _without(pids, peer.groups.get(group, []))
+            _peer_leave(state, peer, entry, gone)
+    for entry, pids in has.items():
+        new = _without(pids, peer.groups.get(entry, []))
         if new:
-            _peer_join(state, peer, group, new)
+            _peer_join(state, peer, entry, new)
+        state.groups.close(entry)
 
 
 def _without(pids: list[Pid], taken: list[Pid]) -> list[Pid]:
@@ -268,15 +367,19 @@ def _without(pids: list[Pid], taken: list[Pid]) -> list[Pid]:
     return rest
 
 
-def _peer_join(state: ScopeState, peer: Peer, group: Group, pids: list[Pid]) -> None:
-    peer.groups.setdefault(group, []).extend(pids)
-    state.groups.join(group, pids, remote=True)
-    _tell(state, "join", group, pids)
+def _peer_join(state: ScopeState, peer: Peer, entry: Entry, pids: list[Pid]) -> None:
+    peer.groups.setdefault(entry, []).extend(pids)
+    state.groups.join(entry, pids, remote=True)
+    _tell(state, "join", entry, pids)
 
 
-def _peer_leave(state: ScopeState, peer: Peer, group: Group, pids: list[Pid]) -> None:
-    peer.groups[group] = _without(peer.groups.get(group, []), pids)
-    if not peer.groups[group]:
-        del peer.groups[group]
-    state.groups.leave(group, pids, remote=True)
-    _tell(state, "leave", group, pids)
+def _peer_leave(state: ScopeState, peer: Peer, entry: Entry, pids: list[Pid]) -> None:
+    """Of a group the peer has not told of: nothing, it may be one that cannot travel."""
+    if entry not in peer.groups:
+        state.groups.close(entry)
+        return
+    peer.groups[entry] = _without(peer.groups[entry], pids)
+    if not peer.groups[entry]:
+        del peer.groups[entry]
+    state.groups.leave(entry, pids, remote=True)
+    _tell(state, "leave", entry, pids)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import supervisors as otp
 from supervisors import GenServer, Pid, Supervisor, SupFlags, pg
-from supervisors._pg.groups import Groups
+from supervisors._pg.groups import Entry, Groups, expand
 
 
 def test_the_chapter() -> None:
@@ -101,7 +101,7 @@ def test_a_scope_forgets_everything_about_the_dead(as_process: Any) -> None:
             otp.send(guest, "end")
         await trio.testing.wait_all_tasks_blocked()
         state = await otp.sys.get_state(scope)
-        assert (state.members, state.watching, state.groups.table) == ({}, {}, {})
+        assert (state.members, state.watching, list(state.groups)) == ({}, {}, [])
 
     as_process(body)
 
@@ -161,6 +161,19 @@ def test_scopes_of_connected_nodes_know_each_others_members(as_process: Any) -> 
     as_process(body)
 
 
+def test_a_sync_may_replace_all_who_were_in_a_group(as_process: Any) -> None:
+    async def body() -> None:
+        await pg.start_link("here", Cable())
+        peer, a, b = (otp.spawn(otp.receive) for _ in range(3))
+        otp.send("here", ("pg_sync", peer, [("lobby", [a]), ("hall", [])]))
+        otp.send("here", ("pg_sync", peer, [("lobby", [b])]))
+        await settled()
+        assert pg.get_members("here", "lobby") == [b]
+        assert pg.which_groups("here") == ["lobby"]
+
+    as_process(body)
+
+
 def test_a_node_that_comes_later_is_asked(as_process: Any) -> None:
     async def body() -> None:
         cable = Cable()
@@ -184,8 +197,8 @@ def test_a_second_sync_tells_only_the_difference(as_process: Any) -> None:
         await pg.start_link("here", Cable())
         peer, a, b = (otp.spawn(otp.receive) for _ in range(3))
         await pg.monitor_scope("here")
-        otp.send("here", ("pg_sync", peer, {"lobby": [a, a], "bar": [b]}))
-        otp.send("here", ("pg_sync", peer, {"lobby": [a, b]}))
+        otp.send("here", ("pg_sync", peer, [("lobby", [a, a]), ("bar", [b])]))
+        otp.send("here", ("pg_sync", peer, [("lobby", [a, b])]))
         await settled()
         news = [(await otp.receive(timeout=0))[1:] for _ in range(5)]
         assert news == [
@@ -217,7 +230,7 @@ def test_a_table_is_a_bag_of_pids_per_group(steps: list[Any]) -> None:
     groups = Groups()
     model = {(group, remote): Counter[Pid]() for group in "ab" for remote in (False, True)}
     for verb, group, pids, remote in steps:
-        getattr(groups, verb)(group, pids, remote=remote)
+        getattr(groups, verb)(groups.open(group), pids, remote=remote)
         bag = model[group, remote]
         if verb == "join":
             bag.update(pids)
@@ -226,6 +239,9 @@ def test_a_table_is_a_bag_of_pids_per_group(steps: list[Any]) -> None:
             for pid in [pid for pid, times in bag.items() if times <= 0]:
                 del bag[pid]
         for name in "ab":
-            assert Counter(groups.local_members(name)) == model[name, False]
-            assert Counter(groups.members(name)) == model[name, False] + model[name, True]
-        assert set(groups.table) == {name for (name, _), bag in model.items() if bag}
+            entry = groups.find(name) or Entry(name, hash(name))
+            assert Counter(expand(entry.local)) == model[name, False]
+            assert Counter(entry.members()) == model[name, False] + model[name, True]
+        assert {entry.group for entry in groups} == {
+            name for (name, _), bag in model.items() if bag
+        }

@@ -107,9 +107,9 @@ def _check(world: World, quiet: bool) -> Iterator[str]:
 def _members(groups: Groups, where: str) -> Counter[tuple[Any, Key]]:
     return Counter(
         {
-            (group, key_of(pid)): times
-            for group, members in groups.table.items()
-            for pid, times in getattr(members, where).items()
+            (entry.group, key_of(pid)): times
+            for entry in groups
+            for pid, times in getattr(entry, where).items()
         }
     )
 

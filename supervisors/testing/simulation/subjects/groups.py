@@ -118,7 +118,8 @@ def _check(world: World) -> Iterator[str]:
         if state is None or not is_alive(subscriber):
             del views[subscriber]
         elif world.rests(scope) and world.rests(subscriber):
-            members = Counter(state.groups.members(group))
+            entry = state.groups.find(group)
+            members = Counter(() if entry is None else entry.members())
             if view != members:
                 yield f"a subscriber of {group} of {scope} sees {view}, and it has {members}"
 
@@ -135,10 +136,12 @@ def _scope(world: World, pid: Pid) -> Iterator[str]:
     if state is None or not world.rests(pid):
         return
     known: dict[Pid, Counter[Any]] = {
-        member: Counter(entry.groups) for member, entry in state.members.items()
+        member: Counter(each.group for each in membership.groups)
+        for member, membership in state.members.items()
     }
-    for group, members in state.groups.table.items():
-        for member, times in members.local.items():
+    for entry in state.groups:
+        group = entry.group
+        for member, times in entry.local.items():
             if member._process is None:
                 yield f"{group} of {pid} has the member {member}, which is gone"
             elif known.get(member, Counter())[group] != times:
