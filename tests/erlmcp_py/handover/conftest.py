@@ -30,9 +30,10 @@ def who() -> str:
 
 
 @server.tool(timeout=3600)
-async def later(seconds: float) -> str:
-    "Take a while."
-    await trio.sleep(seconds)
+async def later(word: str) -> str:
+    "Work until the word is given: a file of this name."
+    while not os.path.exists(word):
+        await trio.sleep(0.02)
     return str(os.getpid())
 """
 VERSION = "2026-07-28"
@@ -78,6 +79,41 @@ def ask(connection: http.client.HTTPConnection, tool: str = "who", **arguments: 
 
 def text(answer: Any) -> str:
     return str(answer["result"]["content"][0]["text"])
+
+
+class Waiting:
+    """A call that is at work until `release`, made beside. word: where that is said."""
+
+    def __init__(self, node: Program, word: Path) -> None:
+        self.answer: Any = None
+        self._word = word
+        self._thread = threading.Thread(target=self._work, args=(node.port,))
+        self._thread.start()
+
+    def _work(self, port: int) -> None:
+        try:
+            self.answer = call(port, "later", timeout=90, word=str(self._word))
+        except OSError as error:
+            self.answer = error
+
+    def release(self) -> None:
+        """Let it end, and all others that wait for the same word."""
+        self._word.touch()
+
+    def result(self) -> Any:
+        """Its answer, or what became of the connection."""
+        self._thread.join(90)
+        assert not self._thread.is_alive(), "the call was never answered"
+        return self.answer
+
+
+def begun(program: Any, node: Program) -> None:
+    """Wait until the call is at work."""
+    while True:
+        status = json.loads(program("state", "server_where", "--json").finish()[1])
+        if '"in_flight": 1' in json.dumps(status):
+            return
+        assert node.process.poll() is None
 
 
 @pytest.fixture

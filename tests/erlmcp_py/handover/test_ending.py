@@ -5,90 +5,63 @@ from __future__ import annotations
 import json
 import re
 import signal
-import threading
+from pathlib import Path
 from typing import Any
 
-from tests.erlmcp_py.handover.conftest import call, text
-from tests.programs import Program
+from tests.erlmcp_py.handover.conftest import Waiting, begun, text
 
 RUN = ("run", "--server", "serving:server", "--http", "127.0.0.1:0")
 
 
-class Waiting:
-    """A call that takes its time, made beside."""
-
-    def __init__(self, node: Program, seconds: float) -> None:
-        self.answer: Any = None
-        self._node, self._seconds = node, seconds
-        self._thread = threading.Thread(target=self._work)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            self.answer = call(self._node.port, "later", seconds=self._seconds)
-        except OSError as error:
-            self.answer = error
-
-    def result(self) -> Any:
-        self._thread.join(30)
-        return self.answer
-
-
-def begun(program: Any, node: Program) -> None:
-    """Wait until the call is at work."""
-    while True:
-        status = json.loads(program("state", "server_where", "--json").finish()[1])
-        if '"in_flight": 1' in json.dumps(status):
-            return
-        assert node.process.poll() is None
-
-
-def test_the_command_waits_for_calls_and_for_the_end(program: Any) -> None:
+def test_the_command_waits_for_calls_and_for_the_end(program: Any, tmp_path: Path) -> None:
     node = program(*RUN)
     node.up()
-    slow = Waiting(node, 3)
+    slow = Waiting(node, tmp_path / "word")
     begun(program, node)
     drain = program("drain", "--json")
+    node.says("draining: ")
+    slow.release()
     code, out, _ = drain.finish()
     assert code == 0, drain.log
     assert json.loads(out)["cut_off"] == 0
     assert text(slow.result()) == str(node.pid)
-    assert node.finish(timeout=5)[0] == 0
+    assert node.finish()[0] == 0
     assert program("ping").finish()[0] == 2
 
 
-def test_a_call_that_hangs_is_cut_off_at_the_deadline(program: Any) -> None:
+def test_a_call_that_hangs_is_cut_off_at_the_deadline(program: Any, tmp_path: Path) -> None:
     node = program(*RUN)
     node.up()
-    hanging = Waiting(node, 3600)
+    hanging = Waiting(node, tmp_path / "word")
     begun(program, node)
     drain = program("drain", "--deadline", "1")
     code, out, _ = drain.finish()
     assert code == 1
     assert "1 request was cut off at the deadline" in out
     assert hanging.result()["error"]["data"]["refusal"] == 1077
-    assert node.finish(timeout=5)[0] == 0
+    assert node.finish()[0] == 0
 
 
-def test_sigterm_drains_and_status_says_so(program: Any) -> None:
+def test_sigterm_drains_and_status_says_so(program: Any, tmp_path: Path) -> None:
     node = program(*RUN)
     node.up()
-    slow = Waiting(node, 6)
+    slow = Waiting(node, tmp_path / "word")
     begun(program, node)
     node.process.send_signal(signal.SIGTERM)
     node.says("draining: SIGTERM")
     status = json.loads(program("status", "--json").finish()[1])
     assert status["health"] == "draining"
     assert status["drain"]["requests"] == 1
+    slow.release()
     assert text(slow.result()) == str(node.pid)
     assert node.finish()[0] == 0
     assert "stops: SIGTERM; everything was finished" in node.log
 
 
-def test_stop_ends_a_drain(program: Any) -> None:
+def test_stop_ends_a_drain(program: Any, tmp_path: Path) -> None:
     node = program(*RUN)
     node.up()
-    hanging = Waiting(node, 3600)
+    hanging = Waiting(node, tmp_path / "word")
     begun(program, node)
     node.process.send_signal(signal.SIGTERM)
     node.says("draining: SIGTERM")
@@ -103,23 +76,24 @@ def test_there_is_no_such_node(program: Any) -> None:
     assert "no node named 'nobody' is running" in drain.log
 
 
-def test_workers_finish_what_they_have_begun(program: Any) -> None:
+def test_workers_finish_what_they_have_begun(program: Any, tmp_path: Path) -> None:
     node = program(*RUN, "--workers", "2")
     node.up()
-    calls = [Waiting(node, 3) for _ in range(4)]
+    calls = [Waiting(node, tmp_path / "word") for _ in range(4)]
     while len(at_work(program)) < 4:
         assert node.process.poll() is None
     node.process.send_signal(signal.SIGTERM)
     node.says("draining: SIGTERM")
+    calls[0].release()
     assert all(text(each.result()).isdigit() for each in calls)
     assert node.finish()[0] == 0, node.log
     assert "stops: SIGTERM; everything was finished" in node.log
 
 
-def test_workers_cut_off_what_hangs(program: Any) -> None:
+def test_workers_cut_off_what_hangs(program: Any, tmp_path: Path) -> None:
     node = program(*RUN, "--workers", "2")
     node.up()
-    hanging = Waiting(node, 3600)
+    hanging = Waiting(node, tmp_path / "word")
     while not at_work(program):
         assert node.process.poll() is None
     drain = program("drain", "--deadline", "1", "--json")

@@ -6,11 +6,10 @@ import json
 import os
 import signal
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 
-from tests.erlmcp_py.handover.conftest import Crowd, call, message, text
+from tests.erlmcp_py.handover.conftest import Crowd, Waiting, begun, call, message, text
 
 RUN = ("run", "--server", "serving:server")
 
@@ -36,19 +35,18 @@ def test_three_replacements_in_a_row_under_load(program: Any) -> None:
     assert f'"pid": {old.pid}' in out
 
 
-def test_a_call_at_work_is_finished_by_the_node_that_has_begun_it(program: Any) -> None:
+def test_a_call_at_work_is_finished_by_the_node_that_has_begun_it(
+    program: Any, tmp_path: Path
+) -> None:
     old = program(*RUN, "--http", "127.0.0.1:0")
     old.up()
-    answers: list[Any] = []
-    waiting = threading.Thread(target=lambda: answers.append(call(old.port, "later", seconds=3)))
-    waiting.start()
-    try:
-        new = program(*RUN, "--http", f"127.0.0.1:{old.port}", "--replace")
-        new.up()
-        assert text(call(old.port)) == str(new.pid)
-    finally:
-        waiting.join()
-    assert text(answers[0]) == str(old.pid)
+    slow = Waiting(old, tmp_path / "word")
+    begun(program, old)
+    new = program(*RUN, "--http", f"127.0.0.1:{old.port}", "--replace")
+    new.up()
+    assert text(call(old.port)) == str(new.pid)
+    slow.release()
+    assert text(slow.result()) == str(old.pid)
     assert old.finish()[0] == 0
 
 
