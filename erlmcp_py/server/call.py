@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from erlmcp_py.protocol.jsonrpc import Request
 from erlmcp_py.protocol.meta import read_progress_token
@@ -21,8 +22,7 @@ from erlmcp_py.server.workers.pool import Workers
 Kind = Literal["tool", "resource", "prompt", "completion", "task", "skill"]
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """A handler to call for a request."""
 
     kind: Kind

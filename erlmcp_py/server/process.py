@@ -16,8 +16,9 @@ An inline handler that never returns holds the whole loop; only the watchdog can
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 import supervisors
 from erlmcp_py.guards.drain import CutOff
@@ -42,16 +43,14 @@ from erlmcp_py.server.workers.pool import Workers
 from supervisors import GenServer, Pid
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(msgspec.Struct, frozen=True):
     """Request to a server process: answer this. The reply is a `Response` or `ErrorResponse`."""
 
     request: Request
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True):
     """Cast to a server process: stop the call that was dispatched with this key, if it runs.
 
     The waiting caller gets an `ErrorResponse` that must not be sent on (MCP, cancellation).
@@ -61,8 +60,7 @@ class Cancel:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RootsChanged:
+class RootsChanged(msgspec.Struct, frozen=True):
     """Cast to a server process: a client of the older revisions says that its roots have changed. It is
     for servers that pass it on; handlers of our own ask for roots when they need them.
     """
@@ -70,8 +68,7 @@ class RootsChanged:
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Honour:
+class Honour(msgspec.Struct, frozen=True):
     """Request to a server process: what of this can be promised to a subscriber?
 
     The reply is ``(name, SubscriptionFilter)``: under which name changes are published, and the part

@@ -122,12 +122,13 @@ class Connection(NetConnection):
                     await wire.linger()
                 return
             events = parser.feed(data)
+            between = parser.idle
             for event in events:
                 if type(event) is Fault:
                     await self._refuse(event)
                     return
                 plan = self.endpoint.decide(event)  # type: ignore[arg-type]
-                alone = self._alone = parser.idle and event is events[-1]
+                alone = self._alone = between and event is events[-1]
                 if self.config.company is not None and alone and await moved(self, event, plan):  # type: ignore[arg-type]
                     return
                 self.begin()
@@ -137,7 +138,7 @@ class Connection(NetConnection):
                     await wire.flush()
                 if self.closing or wire.gone:
                     break
-            if parser.idle:
+            if between:
                 self.arriving_since = None
             elif events or self.arriving_since is None:
                 self.arriving_since = trio.current_time()
@@ -147,7 +148,7 @@ class Connection(NetConnection):
             if self.closing or wire.gone or parser.closed:
                 await wire.linger()
                 return
-            if parser.wants_continue:
+            if not between and parser.wants_continue:
                 wire.write(CONTINUE)
                 await wire.flush()
         # The socket may stay for days: nothing of HTTP has to stay with it.

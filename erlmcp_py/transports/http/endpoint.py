@@ -44,7 +44,7 @@ from erlmcp_py.protocol.versions import LATEST, MODERN, Era, era_of
 from erlmcp_py.sessions.ids import SessionIds
 from erlmcp_py.transports.http.access import AccessPolicy, accepted, is_json
 from erlmcp_py.transports.http.heads import Heads
-from erlmcp_py.transports.http.mirrored import check_mirrored
+from erlmcp_py.transports.http.mirrored import check_mirrored, repeated
 from erlmcp_py.transports.http.plans import (
     ACCEPTED,
     SESSION,
@@ -81,10 +81,14 @@ _SOCKET: Final = "ws"
 
 
 class _Post(msgspec.Struct, frozen=True):
-    """A head that lets a message to `server` be read. version: what it says of it; None: legacy."""
+    """A head that lets a message to `server` be read. version: what it says of it; None: legacy. method,
+    target: what it repeats of a modern message; None where it does not, or cannot be decoded.
+    """
 
     server: str | None
     version: str | None
+    method: str | None = None
+    target: str | None = None
 
 
 class Endpoint:
@@ -279,7 +283,7 @@ def _post(http: HttpRequest, server: str | None, version: str | None) -> Answer 
         return _unacceptable(
             "the Accept header must allow both application/json and text/event-stream"
         )
-    return _Post(server, version)
+    return _Post(server, version, *(repeated(headers) if version is not None else ()))
 
 
 def _read(http: HttpRequest, post: _Post) -> Plan:
@@ -290,10 +294,10 @@ def _read(http: HttpRequest, post: _Post) -> Plan:
         return error_answer(error.id, error, era)
     if post.version is None:
         return _legacy(http, post.server, message)
-    return _modern(http, post.server, message, post.version)
+    return _modern(http, post, message, post.version)
 
 
-def _modern(http: HttpRequest, server: str | None, message: Message, version: str) -> Plan:
+def _modern(http: HttpRequest, post: _Post, message: Message, version: str) -> Plan:
     """The modern ladder: `_meta`, then headers that must repeat the body, then the version."""
     if isinstance(message, Response | ErrorResponse):
         return refusal(refusals.PROTOCOL_ERROR, f"clients of {LATEST} send no responses")
@@ -311,11 +315,13 @@ def _modern(http: HttpRequest, server: str | None, message: Message, version: st
                 _check_version(version, error.data["requested"])
                 check_mirrored(http.headers, message, read_target(message))
             raise
-        _check_version(version, meta.version)
-        check_mirrored(http.headers, message, meta.target)
+        if version != meta.version:
+            _check_version(version, meta.version)
+        if message.method != post.method or meta.target != post.target:
+            check_mirrored(http.headers, message, meta.target)
     except McpError as error:
         return error_answer(id, error, "modern")
-    return Invoke(server, message, meta)
+    return Invoke(post.server, message, meta)
 
 
 def _check_version(header: str, body: str) -> None:

@@ -13,6 +13,19 @@ from erlmcp_py.protocol.headers import NAMED_BY, decode_value
 from erlmcp_py.protocol.jsonrpc import Notification, Request
 
 
+def repeated(headers: Mapping[bytes, bytes]) -> tuple[str | None, str | None]:
+    """What `Mcp-Method` and `Mcp-Name` say; None for one that is missing or cannot be decoded.
+
+    What agrees with the body needs no `check_mirrored`, which finds the words for what does not.
+    """
+    method, name = headers.get(b"mcp-method"), headers.get(b"mcp-name")
+    try:
+        target = None if name is None else decode_value(name)
+    except ValueError:
+        target = None
+    return None if method is None else method.decode("latin-1"), target
+
+
 def check_mirrored(
     headers: Mapping[bytes, bytes], message: Request | Notification, target: str | None
 ) -> None:

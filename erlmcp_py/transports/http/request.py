@@ -112,7 +112,6 @@ class RequestParser:
         "_blanks",
         "_body",
         "_chunks",
-        "_closed",
         "_complete",
         "_events",
         "_fault",
@@ -131,6 +130,7 @@ class RequestParser:
         "_stage",
         "_upgrades",
         "_wants_continue",
+        "closed",
         "rest",
     )
 
@@ -139,7 +139,8 @@ class RequestParser:
         self._heads = heads
         self._head: Head | None = None
         self._events: list[HttpRequest | Fault] = []
-        self._closed = False
+        self.closed = False
+        """Whether reading has ended for good."""
         self._parser: Any = None
         self._line: RequestLine | None = None
         self._stage = _BEGINNING
@@ -162,11 +163,6 @@ class RequestParser:
         self._wants_continue = False
 
     @property
-    def closed(self) -> bool:
-        """Whether reading has ended for good."""
-        return self._closed
-
-    @property
     def idle(self) -> bool:
         """Whether the stream stands between two requests."""
         return self._stage == _BEGINNING and not self._held
@@ -174,27 +170,46 @@ class RequestParser:
     @property
     def wants_continue(self) -> bool:
         """Whether the client holds its body back until it reads "100 Continue" (RFC 9110, 10.1.1)."""
-        return self._wants_continue and not self._begun and not self._closed
+        return self._wants_continue and not self._begun and not self.closed
 
     def feed(self, data: bytes) -> list[HttpRequest | Fault]:
         """Requests that became complete with `data`, in order; at most one `Fault`, last."""
-        if self._closed:
+        if self.closed:
             return []
+        if self._stage == _BEGINNING and self._heads is not None and not self._held:
+            known = self._known_whole(data, self._heads)
+            if known is not None:
+                return [known]
         if self._held:
             data, self._held = self._held + data, b""
         events = self._events = []
         try:
             self._read(data)
         except Malformed as malformed:
-            self._closed = True
+            self.closed = True
             events.append(
                 Fault(malformed.status, malformed.reason, malformed.entry, self._head_only)
             )
         return events
 
+    def _known_whole(self, data: bytes, heads: Heads) -> HttpRequest | None:
+        """What nearly every read of a client is that waits for its answers: one request, whose head
+        was read before, and nothing else. None if it is anything else; nothing has happened then.
+        """
+        stop = data.find(_BLANK) + 4
+        head = heads.get(data[:stop])
+        if head is None or len(data) - stop != head.length:
+            return None
+        self._blanks = 0
+        self._head_only = self._begun = False
+        line = head.line
+        return HttpRequest(
+            line.method, line.path, line.query, head.headers, data[stop:], True, line.version, head
+        )
+
     def _read(self, data: bytes) -> None:
         at, size = 0, len(data)
-        while at < size and not self._closed:
+        while at < size and not self.closed:
             if self._stage == _BEGINNING:
                 at = self._beginning(data, at)
             elif self._stage == _HEAD:
@@ -413,7 +428,7 @@ class RequestParser:
                 self._head,
             )
         )
-        self._closed = not self._keep_alive
+        self.closed = not self._keep_alive
         self._stage = _BEGINNING
         self._wants_continue = False
 

@@ -41,6 +41,7 @@ class Connection:
     """
 
     __slots__ = (
+        "_now",
         "arriving_since",
         "draining",
         "last_request_at",
@@ -59,7 +60,8 @@ class Connection:
         self.peer = peer
         self.settings = settings
         self.pid: Any = None
-        self.opened_at = trio.current_time()
+        self._now = trio.lowlevel.current_clock().current_time
+        self.opened_at = self._now()
         self.last_request_at: float | None = None
         self.requests = self.unavailable = 0
         self.waiting = False
@@ -104,7 +106,7 @@ class Connection:
     def end(self) -> None:
         """Nothing is being answered any more."""
         self.waiting = False
-        self.last_request_at = trio.current_time()
+        self.last_request_at = self._now()
 
     @property
     def idle_since(self) -> float | None:
