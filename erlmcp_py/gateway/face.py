@@ -9,6 +9,7 @@ the configuration has it, and the collision is reported.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from erlmcp_py import __version__
 from erlmcp_py.client import Hello
 from erlmcp_py.gateway.errors import unavailable
 from erlmcp_py.gateway.extensions import core_tasks, extensions
+from erlmcp_py.gateway.following import MAX_FOLLOWED
 from erlmcp_py.gateway.kinds import MEMBERS, Kind
 from erlmcp_py.gateway.naming import NamedKind
 from erlmcp_py.gateway.tables import Route, Table, Tables
@@ -52,6 +54,9 @@ LEARNT: Final = "learnt"
 """Cast to the process of a face when one of its upstreams has said what it offers."""
 PAGE: Final = 1000
 """Entries of one page."""
+HONOURING: Final = 3.0
+"""Seconds that a subscription waits for upstreams that have to say what they offer; whoever asks for it waits
+for 5 s at most."""
 
 _RESULTS: Final[Mapping[Kind, Any]] = {
     "tools": ListToolsResult,
@@ -75,6 +80,8 @@ class Face:
         self.is_removed = False
         """Whether it is to be served no more."""
         self._tables = Tables(name, together=together)
+        self._awaited: set[str] = set()
+        """Resources that clients want to hear of and that may be of an upstream which is not known yet."""
 
     def take(self, upstreams: tuple[Upstream, ...]) -> None:
         """Be of these from now on."""
@@ -160,26 +167,47 @@ class Face:
             instructions=self._instructions(),
         )
 
-    def honoured(self, wanted: SubscriptionFilter) -> SubscriptionFilter:
-        """The part of `wanted` of which clients will be told."""
+    def honoured(
+        self, wanted: SubscriptionFilter, *, hopeful: bool = False
+    ) -> SubscriptionFilter:
+        """The part of `wanted` of which clients will be told. hopeful: of what may come from upstreams that
+        have not said yet what they offer, too.
+        """
         offered = self.capabilities()
         resources = offered.resources
+        hope = hopeful and any(each.hello is None for each in self.upstreams)
         uris = wanted.resource_subscriptions
         if uris is not None:
-            can = resources is not None and resources.subscribe
-            uris = [uri for uri in uris if self._follow(uri)] if can else None
+            can = hope or (resources is not None and resources.subscribe)
+            uris = [uri for uri in uris if self._follow(uri, hope=hope)] if can else None
         return SubscriptionFilter(
-            tools_list_changed=wanted.tools_list_changed if offered.tools else None,
-            prompts_list_changed=wanted.prompts_list_changed if offered.prompts else None,
-            resources_list_changed=wanted.resources_list_changed if resources else None,
+            tools_list_changed=wanted.tools_list_changed if hope or offered.tools else None,
+            prompts_list_changed=wanted.prompts_list_changed if hope or offered.prompts else None,
+            resources_list_changed=wanted.resources_list_changed if hope or resources else None,
             resource_subscriptions=uris,
         )
 
-    def _follow(self, uri: str) -> bool:
+    async def honoured_soon(self, wanted: SubscriptionFilter) -> SubscriptionFilter:
+        """As `honoured`, when the upstreams have been started and have had time to say what they offer."""
+        with trio.move_on_after(HONOURING), suppress(McpError):  # it may be down, and come later
+            await self.known()
+        return self.honoured(wanted, hopeful=True)
+
+    def _follow(self, uri: str, *, hope: bool = False) -> bool:
         try:
-            return self.resource(uri, "modern").follow(uri)
+            upstream = self.resource(uri, "modern")
         except McpError:
+            return hope and self._await(uri)
+        if not self.together and upstream.hello is None and not hope:
             return False
+        return upstream.follow(uri)
+
+    def _await(self, uri: str) -> bool:
+        """Whether this one is followed as soon as somebody has it; see `look`."""
+        if self.is_known or len(self._awaited) >= MAX_FOLLOWED:
+            return False
+        self._awaited.add(uri)
+        return True
 
     # --- lists --------------------------------------------------------------------------
 
@@ -216,8 +244,12 @@ class Face:
         }
 
     def look(self) -> None:
-        """Something has been learnt: once all is known that will be, report what is wrong with it."""
+        """Something has been learnt: what was waited for is followed. Once all is known that will be, report
+        what is wrong with it.
+        """
+        self._awaited = {uri for uri in self._awaited if not self._follow(uri)}
         if self.is_known:
+            self._awaited.clear()
             self._table("tools")
 
     def _table(self, kind: Kind) -> Table:

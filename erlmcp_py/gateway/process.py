@@ -27,6 +27,7 @@ from erlmcp_py.protocol.jsonrpc import Request, RequestId, Response, error_respo
 from erlmcp_py.protocol.lifecycle import EmptyResult, InitializeParams
 from erlmcp_py.protocol.methods import find_request
 from erlmcp_py.protocol.shape import shape_result
+from erlmcp_py.protocol.subscriptions import SubscriptionFilter
 from erlmcp_py.protocol.wire import PaginatedParams, Result
 from erlmcp_py.server.failures import describe_reason
 from erlmcp_py.server.process import Cancel, Dispatch, Honour, RootsChanged
@@ -94,7 +95,11 @@ class GatewayProcess(GenServer):
             answer = _dispatch(state, request.request, request.scope, from_)
             return ("noreply", state) if answer is None else ("reply", answer, state)
         if type(request) is Honour:
-            return ("reply", (state.face.name, state.face.honoured(request.wanted)), state)
+            face, honoured = state.face, state.face.honoured(request.wanted)
+            if honoured == request.wanted or face.is_known:
+                return ("reply", (face.name, honoured), state)
+            supervisors.spawn_link(_honour, face, request.wanted, from_, label="subscribing")
+            return ("noreply", state)
         if request == ("info",):
             return ("reply", _info(state), state)
         return ("reply", ("error", f"unknown request {request!r}"), state)
@@ -194,6 +199,10 @@ async def _work(server: Pid, face: Face, request: Request, scope: Scope) -> bool
     free = is_unattached(server)
     supervisors.send(server, _Done(supervisors.self(), answer, free))
     return free
+
+
+async def _honour(face: Face, wanted: SubscriptionFilter, caller: Any) -> None:
+    supervisors.reply(caller, (face.name, await face.honoured_soon(wanted)))
 
 
 def _tell_roots(face: Face, scope: Scope) -> None:
