@@ -167,9 +167,7 @@ class Face:
             instructions=self._instructions(),
         )
 
-    def honoured(
-        self, wanted: SubscriptionFilter, *, hopeful: bool = False
-    ) -> SubscriptionFilter:
+    def honoured(self, wanted: SubscriptionFilter, *, hopeful: bool = False) -> SubscriptionFilter:
         """The part of `wanted` of which clients will be told. hopeful: of what may come from upstreams that
         have not said yet what they offer, too.
         """
