@@ -20,14 +20,14 @@ async def next_second() -> None:
 
 
 async def run(s: Scenario) -> None:
-    """A crash 1.75 s ago can be inside a window of one second, one 1.25 s ago outside."""
+    """A crash 1.6 s ago can be inside a window of one second, one 1.41 s ago outside."""
     otp.trap_exit()
     for intensity, times in (
-        (1, [850, 1100]),
-        (1, [100, 1850]),
-        (1, [850, 2100]),
-        (2, [850, 1100, 2100, 2300]),
-        (2, [100, 850, 2100]),
+        (1, [600, 1100]),
+        (1, [0, 1600]),
+        (1, [600, 2010]),
+        (2, [600, 1100, 2010, 2300]),
+        (2, [0, 600, 2010]),
     ):
         sup = await s.sup([s.spec("a")], intensity=intensity, period=1)
         await next_second()
