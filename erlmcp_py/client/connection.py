@@ -6,6 +6,8 @@ in its start function: a supervisor that waits for a server of somebody else ser
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
@@ -52,7 +54,7 @@ _ENDED: Final = "the connection's process was ended"
 
 class Connection:
     """What the process needs; made once per client. timeout: seconds for each answer to a greeting.
-    pause: before it is started again, None: `PAUSE`.
+    pause: before it is started again, None: `PAUSE`. followed: see `options.Options`.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Connection:
         desk: Desk,
         timeout: float,
         pause: Backoff | None = None,
+        *,
+        followed: bool = False,
     ) -> None:
         self._where = where
         self._mode: Mode = mode
@@ -71,13 +75,15 @@ class Connection:
         self._inbox = inbox
         self._desk = desk
         self.timeout = timeout
-        self._pause = pause
+        self._pause = PAUSE if pause is None else pause
+        self._followed = followed
         self._pid: Pid | None = None
         self._ended_for = _ENDED
 
     def child_spec(self) -> ChildSpec:
         """The process as a child."""
-        pause = PAUSE if self._pause is None else self._pause
+        known = {name: getattr(self._pause, name) for name in Backoff.__dataclass_fields__}
+        pause = _Announced(**known, announce=self._desk.put_off)
         return ChildSpec("connection", (self._start_link, ()), shutdown=_SHUTDOWN, backoff=pause)
 
     def close(self, reason: str) -> None:
@@ -90,7 +96,7 @@ class Connection:
         """End the process, if there is one; another is started after the usual pause."""
         self.close(reason)
         if self.pid is not None:
-            exit_signal(self.pid, ("connection_lost", reason))
+            exit_signal(self.pid, self._lost(reason))
 
     @property
     def pid(self) -> Pid | None:
@@ -101,13 +107,18 @@ class Connection:
         self._pid = spawn_link(self._run, label=f"connection to {self._where}")
         return self._pid
 
+    def _lost(self, text: str) -> tuple[str, object]:
+        """The exit reason ``("connection_lost", text)``, for one that is followed within ``"shutdown"``."""
+        reason = ("connection_lost", text)
+        return ("shutdown", reason) if self._followed else reason
+
     async def _run(self) -> None:
-        """Ends with ``("connection_lost", text)``."""
+        """Ends with `_lost`."""
         try:
             await self._connect()
         except ClientError as problem:
             self._desk.down(None, problem)
-            raise Exit(("connection_lost", str(problem))) from None
+            raise Exit(self._lost(str(problem))) from None
         finally:
             if self._desk.state == "connecting":
                 self._desk.down(None, ConnectionLost(_ENDED))
@@ -201,6 +212,19 @@ class Connection:
             ended.append(problem)
         link.lose(lambda: ConnectionLost(str(ended[0])))
         scope.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Announced(Backoff):
+    """Tells how long each pause is, which only the supervisor knows that draws it. announce: seconds."""
+
+    announce: Callable[[float], object] = field(default=float, repr=False, compare=False)
+
+    def pause(self, step: int) -> float:
+        """See `Backoff`."""
+        seconds = Backoff.pause(self, step)
+        self.announce(seconds)
+        return seconds
 
 
 class _DiedAtDiscover(Exception):

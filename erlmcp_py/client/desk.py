@@ -20,7 +20,10 @@ State = Literal["connecting", "up", "down", "closed"]
 class ClientStatus(msgspec.Struct, frozen=True):
     """How a client stands. since: seconds on the runtime's clock when it came to be so. reason: why it
     is not up; None if it is, or never was. connections: how many it has had. failures: how many were
-    lost or did not come to be. in_flight: requests without an answer.
+    lost or did not come to be. in_flight: requests without an answer. in_vain: how many did not come to
+    be since the last one that did. next_try: when another one is tried, on the runtime's clock; None
+    while that is not known. detail: what may be said of the reason to those who run this program only;
+    empty if there is nothing.
     """
 
     state: State
@@ -29,6 +32,9 @@ class ClientStatus(msgspec.Struct, frozen=True):
     connections: int
     failures: int
     in_flight: int
+    in_vain: int = 0
+    next_try: float | None = None
+    detail: str = ""
 
 
 class Desk:
@@ -41,7 +47,8 @@ class Desk:
         self.since = 0.0
         self.reason: str | None = None
         self.failure: Exception | None = None
-        self.connections = self.failures = 0
+        self.connections = self.failures = self.in_vain = 0
+        self.next_try: float | None = None
         self.on_up: Callable[[], object] = lambda: None
         """Called at each new connection, before anybody uses it."""
         self.busy = 0
@@ -50,13 +57,22 @@ class Desk:
     def status(self) -> ClientStatus:
         """How it stands now."""
         return ClientStatus(
-            self.state, self.since, self.reason, self.connections, self.failures, self.busy
+            self.state,
+            self.since,
+            self.reason,
+            self.connections,
+            self.failures,
+            self.busy,
+            self.in_vain,
+            self.next_try,
+            getattr(self.failure, "detail", "") if self.state == "down" else "",
         )
 
     def up(self, link: Link, hello: Hello) -> None:
         """There is a connection."""
         self.link, self.hello = link, hello
         self.connections += 1
+        self.in_vain = 0
         self.on_up()
         self._turn("up", None)
 
@@ -67,8 +83,15 @@ class Desk:
         self.link = None
         if reason is not self.failure:
             self.failures += 1
+            self.in_vain += self.state != "up"
+            self.next_try = None
         self.failure = reason
         self._turn("down", str(reason) or type(reason).__name__)
+
+    def put_off(self, seconds: float) -> None:
+        """Another connection is tried after so many."""
+        self.next_try = current_runtime().now() + seconds
+        self._tell()
 
     def close(self) -> None:
         """The client is no more."""
@@ -83,5 +106,8 @@ class Desk:
         if state != self.state:
             self.since = current_runtime().now()
         self.state, self.reason = state, reason
+        self._tell()
+
+    def _tell(self) -> None:
         changed, self._changed = self._changed, trio.Event()
         changed.set()

@@ -14,7 +14,15 @@ class ClientError(Exception):
 
 
 class ConnectError(ClientError):
-    """There is no way to the server: it cannot be reached or started, or speaks no revision of ours."""
+    """There is no way to the server: it cannot be reached or started, or speaks no revision of ours.
+
+    detail: what only those may be told who run this program, such as the directories that were searched
+    for the server's; empty if there is nothing more to say.
+    """
+
+    def __init__(self, text: str, detail: str = "") -> None:
+        super().__init__(text)
+        self.detail = detail
 
 
 class ConnectionLost(ClientError):

@@ -67,6 +67,7 @@ class Life:
             self._desk,
             self.timeout,
             options.get("pause"),
+            followed=options.get("followed", False),
         )
         self._desk.on_up = self._began
         for method in (names.TOOLS_CHANGED, names.PROMPTS_CHANGED, names.RESOURCES_CHANGED):
@@ -103,7 +104,9 @@ class Life:
             await self._desk.changed()
         if self._desk.state != "up":
             where, failure = str(self.where), str(self._desk.failure)
-            raise ConnectError(failure if failure.startswith(where) else f"{where}: {failure}")
+            # Whoever opens a client runs this program, and may be told everything.
+            text = ": ".join(filter(None, (failure, self._desk.status().detail)))
+            raise ConnectError(text if failure.startswith(where) else f"{where}: {text}")
 
     async def _end(self, pid: Pid) -> None:
         with trio.CancelScope(shield=True):

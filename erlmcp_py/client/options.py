@@ -19,7 +19,8 @@ class Options(TypedDict, total=False):
     may become tasks, which are waited for. on_log: gets log lines; log_level: the least severe wanted.
     pause: before a connection is made again (1 s, growing to 60 s).
     on_notification: gets every notification. info: what the client calls itself. answerer: instead of
-    the handlers.
+    the handlers. followed: whoever makes the client follows its status and says what becomes of it, so the
+    loss of a connection is the end of a process in order, and no crash that is reported.
     """
 
     mode: Mode
@@ -35,3 +36,4 @@ class Options(TypedDict, total=False):
     info: Implementation
     answerer: Answerer
     pause: Backoff
+    followed: bool

@@ -100,6 +100,7 @@ class Instance:
             on_log=self._logged,
             on_notification=self.questions.noticed,
             pause=PAUSE,
+            followed=True,
         )
 
     # --- how it stands ------------------------------------------------------------------
@@ -190,7 +191,7 @@ class Instance:
             if self._reason is None:
                 self._since = self._wall_clock()
             self._reason = status.reason or "it was lost"
-            self.journal.failed(self._reason)
+            self.journal.failed(": ".join(filter(None, (self._reason, status.detail))))
             if self.is_down:
                 self._meter.lost += self.at_work.cut_off(self.unavailable_text())
         if news.up and self.is_up:

@@ -17,6 +17,7 @@ from erlmcp_py.client import Change as Heard
 from erlmcp_py.client import ClientError, RequestTimeout
 from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway.face import LEARNT
+from erlmcp_py.gateway.failing import FailureLog
 from erlmcp_py.gateway.instance import Instance
 from erlmcp_py.gateway.kinds import KINDS, Kind, offers
 from erlmcp_py.gateway.upstream import Upstream
@@ -49,11 +50,11 @@ def keeper_specs(upstream: Upstream, instance: Instance) -> tuple[ChildSpec, ...
 
 async def _keep(upstream: Upstream, instance: Instance) -> None:
     learnt = False  # whether a predecessor that was killed had done it, nobody knows
+    failures = FailureLog(instance)
     while True:
         news = instance.note_status()
         upstream.noted(instance, news)
-        if news.failures:
-            _say_failed(instance)
+        failures.look(news)
         if instance.is_up and (news.up or not learnt):
             learnt = await _learn(upstream, instance)
         if instance.has_news():
@@ -81,13 +82,6 @@ async def _learn(upstream: Upstream, instance: Instance) -> bool:
     after = upstream.lists
     _tell_changes(upstream, {kind for kind in KINDS if before.get(kind, []) != after.get(kind, [])})
     return True
-
-
-def _say_failed(instance: Instance) -> None:
-    if instance.is_down:
-        log("error", instance.unavailable_text())
-    else:
-        log("warning", f"upstream {instance.label} is restarted: {instance.standing().reason}")
 
 
 # --- the pulse ----------------------------------------------------------------------------

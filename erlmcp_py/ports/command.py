@@ -16,7 +16,16 @@ import msgspec
 
 
 class PortError(Exception):
-    """The command cannot be started; one line that says what is wrong and what would be right."""
+    """The command cannot be started; one line that says what is wrong and what would be right.
+
+    text: what anybody may be told. detail: what only those may be told who run the node, such as the
+    directories that were searched; empty if there is nothing more to say.
+    """
+
+    def __init__(self, text: str, detail: str = "") -> None:
+        super().__init__(f"{text}: {detail}" if detail else text)
+        self.text = text
+        self.detail = detail
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +54,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         """The file to execute. Raises `PortError`."""
         self._check_texts()
         if self.cwd is not None and not Path(self.cwd).is_dir():
-            raise PortError(f"{self.argv[0]}: there is no directory {self.cwd} to run it in")
+            text = f"the program {self.argv[0]!r} cannot be run on the node"
+            raise PortError(text, f"there is no directory {self.cwd} to run it in")
         program = self.argv[0]
         if "/" not in program:
             return self._search(program)
         file = Path(self.cwd or "", program)
         if not file.exists():
-            raise PortError(f"{program}: there is no such file{_seen_from(self.cwd, program)}")
+            raise PortError(_not_found(program), f"no such file{_seen_from(self.cwd, program)}")
         if file.is_dir():
             raise PortError(f"{program}: is a directory, not a program")
         if not os.access(file, os.X_OK):
@@ -62,9 +72,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         path = self.environment().get("PATH", os.defpath)
         found = shutil.which(program, path=path)
         if found is None:
+            searched = f"PATH is {path}" if path else "PATH is empty"
             raise PortError(
-                f"{program}: there is no such program in PATH ({path or 'which is empty'}); "
-                "install it, or write its full path"
+                _not_found(program), f"{searched}; install it there, or write its full path"
             )
         return os.path.abspath(found)  # noqa: PTH100 - without following links, as exec would
 
@@ -77,6 +87,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.env:
             if not name or "=" in name:
                 raise PortError(f"{self.argv[0]}: {name!r} is no name of an environment variable")
+
+
+def _not_found(program: str) -> str:
+    return f"the program {program!r} was not found on the node"
 
 
 def _seen_from(cwd: str | None, program: str) -> str:

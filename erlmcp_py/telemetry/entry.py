@@ -84,7 +84,7 @@ def describe(report: Report, at: float) -> Iterator[Entry]:
                 f"supervisor {report.supervisor}: {report.context}: child {child} "
                 f"{_reason(report.reason)}"
             )
-            yield Entry(at, "error", report.pid, text)
+            yield Entry(at, _gravity(report), report.pid, text)
         case ProgressReport():
             child = f"{report.started.get('id')} {report.started.get('pid')}"
             yield Entry(at, "debug", report.pid, f"supervisor {report.supervisor}: started {child}")
@@ -113,6 +113,14 @@ def describe(report: Report, at: float) -> Iterator[Entry]:
             yield Entry(at, "warning", report.pid, text)
         case _:
             yield Entry(at, "info", report.pid, repr(report))
+
+
+def _gravity(report: SupervisorReport) -> Level:
+    """A child that ended in order, ``("shutdown", why)``, and is started again, is nobody's mishap: whoever
+    ended it so says what is to be said.
+    """
+    orderly = isinstance(report.reason, tuple) and report.reason[:1] == ("shutdown",)
+    return "debug" if orderly and report.context == "child_terminated" else "error"
 
 
 def _name(name: str | None, label: object) -> str:

@@ -50,7 +50,7 @@ async def open_stdio(
                 on_port(port)
             yield _StdioChannel(port, limit, words)
     except PortError as problem:
-        raise ConnectError(str(problem)) from None
+        raise ConnectError(problem.text, problem.detail) from None
     finally:
         if on_port is not None and port is not None:
             on_port(None)

@@ -249,7 +249,7 @@ def test_a_server_of_a_node_by_its_name(tmp_path: Path, monkeypatch: pytest.Monk
         ([SIMPLE], "there is none"),
         (["--", "cat"], "stands behind the command"),
         (["list", "--"], "after -- comes a program"),
-        (["list", "--", "no-such-program-here"], "there is no such program"),
+        (["list", "--", "no-such-program-here"], "was not found on the node: PATH is /"),
         ([SIMPLE, "list", "--root", "/no/such/place"], "does not exist"),
         ([SIMPLE, "tasks", "dance"], "'dance' is none"),
     ],

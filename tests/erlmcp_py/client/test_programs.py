@@ -143,8 +143,8 @@ async def test_a_program_that_reads_no_more_and_lives_on_is_given_up(
 
 
 async def test_a_command_that_cannot_be_run() -> None:
-    with pytest.raises(ConnectError, match="there is no such program"):
-        async with Client.stdio("no-such-program-here"):
+    with pytest.raises(ConnectError, match="was not found on the node: PATH is /nowhere;"):
+        async with Client.stdio("no-such-program-here", env={"PATH": "/nowhere"}):
             pass
 
 
@@ -322,8 +322,13 @@ async def test_a_connection_is_given_up_for_a_reason_of_the_program(autojump_clo
             status = client.status()
             assert (status.state, status.reason) == ("down", "no answer to a ping")
             await client.changed()
+            put_off = client.status()
+            assert put_off.next_try is not None
+            assert put_off.next_try > trio.current_time()
+            await client.changed()
             status = client.status()
             assert (status.state, status.connections, status.failures) == ("up", number + 1, number)
+            assert status.in_vain == 0
 
 
 async def test_pauses_are_the_programs_choice(autojump_clock: object) -> None:

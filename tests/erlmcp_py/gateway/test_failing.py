@@ -145,7 +145,7 @@ async def until_down(node: Gateway, name: str) -> str:
     ("config", "reason"),
     [
         (program(EXITS, restarts=2), "ended with status 4"),
-        (UpstreamConfig(command="/nowhere/at-all", restarts=1), "there is no such file"),
+        (UpstreamConfig(command="/nowhere/at-all", restarts=1), "was not found on the node"),
         (UpstreamConfig(url="http://127.0.0.1:9/mcp", restarts=1), "127.0.0.1"),
     ],
 )

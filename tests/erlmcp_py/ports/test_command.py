@@ -28,7 +28,17 @@ def test_a_program_is_found_in_the_path_it_will_have(tmp_path: Path) -> None:
     assert Command(argv=("./mine",), cwd=str(tmp_path)).find() == str(program)
     assert Command(argv=(sys.executable,)).find() == sys.executable
     text = refusal(argv=("mine",), env={"PATH": "/nowhere"}, inherit_env=False)
-    assert text.startswith("mine: there is no such program in PATH (/nowhere); install it, or")
+    assert text.startswith(
+        "the program 'mine' was not found on the node: PATH is /nowhere; install"
+    )
+
+
+def test_where_a_program_was_looked_for_is_no_part_of_what_anybody_may_be_told() -> None:
+    for path, detail in (("/nowhere", "PATH is /nowhere"), ("", "PATH is empty")):
+        with pytest.raises(PortError) as caught:
+            Command(argv=("mine",), env={"PATH": path}).find()
+        assert caught.value.text == "the program 'mine' was not found on the node"
+        assert caught.value.detail == f"{detail}; install it there, or write its full path"
 
 
 def test_each_fault_has_its_own_words(tmp_path: Path) -> None:
@@ -36,13 +46,17 @@ def test_each_fault_has_its_own_words(tmp_path: Path) -> None:
     cwd = str(tmp_path)
     assert refusal(argv=()).startswith("a command needs a program")
     assert refusal(argv=("",)).startswith("a command needs a program")
-    assert refusal(argv=("./no",), cwd=cwd) == f"./no: there is no such file in {cwd}"
-    assert refusal(argv=("/no/such",), cwd=cwd) == "/no/such: there is no such file"
+    assert refusal(argv=("./no",), cwd=cwd) == (
+        f"the program './no' was not found on the node: no such file in {cwd}"
+    )
+    assert refusal(argv=("/no/such",), cwd=cwd) == (
+        "the program '/no/such' was not found on the node: no such file"
+    )
     assert refusal(argv=(cwd,)) == f"{cwd}: is a directory, not a program"
     if os.geteuid() != 0 or not os.access(tmp_path / "plain", os.X_OK):
         assert "is not executable; chmod +x it" in refusal(argv=("./plain",), cwd=cwd)
-    assert (
-        refusal(argv=("cat",), cwd="/no/dir") == "cat: there is no directory /no/dir to run it in"
+    assert refusal(argv=("cat",), cwd="/no/dir") == (
+        "the program 'cat' cannot be run on the node: there is no directory /no/dir to run it in"
     )
     assert "holds a NUL character" in refusal(argv=("cat", "a\0b"))
     assert "holds a NUL character" in refusal(argv=("cat",), env={"A": "\0"})

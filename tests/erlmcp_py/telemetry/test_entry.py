@@ -42,6 +42,10 @@ SAMPLES = [
         SupervisorReport(None, "top", "child_terminated", "boom", CHILD),
         ["error supervisor top: child_terminated: child worker None boom"],
     ),
+    (
+        SupervisorReport(None, "top", "child_terminated", ("shutdown", "lost"), CHILD),
+        ["debug supervisor top: child_terminated: child worker None (shutdown, lost)"],
+    ),
     (ProgressReport(None, "top", CHILD), ["debug supervisor top: started worker None"]),
     (
         LongSchedule(None, 0.25, "m:f", STACK, False),
