@@ -3,16 +3,22 @@
 WHY identity: a pid is hashed and compared on almost every kernel operation, so it uses
 object identity, in C. That stays correct across serialisation because a pid that leaves
 the process (pickle, a bus) is remembered weakly in `_exported`, and whatever comes back
-with the same three numbers is that very object again.
+with the same name, numbers and creation is that very object again.
+
+WHY a creation: a node that is started again in a new interpreter gives the same numbers
+again. So what leaves carries the creation of its run, as in Erlang, and a pid or reference of
+an earlier run that comes back, late or from a file, stands for nobody. It costs no memory:
+all pids that are made here have the same, and it is not printed.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from functools import total_ordering
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from ._cell import active_runtime, cell, task_process
@@ -21,7 +27,14 @@ from ._errors import shown
 if TYPE_CHECKING:
     from ._process import Process
 
+CREATION: Final = int.from_bytes(os.urandom(4), "big")
+"""Which run of Python this is: 32 bits, as in Erlang, and at random, for nobody counts them."""
+
 _PID = re.compile(r"<?(?P<node>[^<>]+)\.(?P<id>\d+)\.(?P<serial>\d+)>?")
+
+
+Numbers: TypeAlias = tuple[str, int, int, int]
+"""Node, id, serial and creation: what a pid is known by outside."""
 
 
 def no_pid(doing: str, value: object) -> TypeError:
@@ -41,11 +54,12 @@ class Pid:
     ----------
     node: name of the node the process lives on.
     id: number of the process on its node, never used twice in one runtime.
-    serial: number of the runtime incarnation on that node.
+    serial: number of the runtime in its run of Python. creation: which run that was.
     """
 
     __slots__ = ("__weakref__", "_post", "_process", "id", "node", "serial")
 
+    creation: int = CREATION
     _post: Callable[[Any], None]
     _process: Process | None
 
@@ -62,14 +76,29 @@ class Pid:
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Pid):
             return NotImplemented
-        return (self.node, self.serial, self.id) < (other.node, other.serial, other.id)
+        return (self.node, self.serial, self.id, self.creation) < (
+            other.node,
+            other.serial,
+            other.id,
+            other.creation,
+        )
 
-    def __reduce__(self) -> tuple[Callable[[str, int, int], Pid], tuple[str, int, int]]:
+    def __reduce__(self) -> tuple[Callable[[str, int, int, int], Pid], Numbers]:
         export_pid(self)
-        return intern_pid, (self.node, self.id, self.serial)
+        return intern_pid, (self.node, self.id, self.serial, self.creation)
 
 
-_exported: WeakValueDictionary[tuple[str, int, int], Pid] = WeakValueDictionary()
+class PidOfRun(Pid):
+    """A pid that was made in another run of Python; here it stands for nobody."""
+
+    __slots__ = ("creation",)
+
+    def __init__(self, node: str, id: int, serial: int, creation: int) -> None:
+        super().__init__(node, id, serial)
+        self.creation = creation
+
+
+_exported: WeakValueDictionary[Numbers, Pid] = WeakValueDictionary()
 
 
 def export_pid(pid: Pid) -> None:
@@ -77,25 +106,27 @@ def export_pid(pid: Pid) -> None:
     node is remembered by the endpoint of ours (`supervisors.distribution`).
     """
     if type(pid) is Pid:
-        _exported[pid.node, pid.id, pid.serial] = pid
+        _exported[pid.node, pid.id, pid.serial, CREATION] = pid
 
 
-def own_pid(node: str, id: int, serial: int) -> Pid:
+def own_pid(node: str, id: int, serial: int, creation: int) -> Pid:
     """The one Pid object with these numbers for its own node, made if there is none."""
-    key = (node, id, serial)
+    key = (node, id, serial, creation)
     pid = _exported.get(key)
     if pid is None:
-        pid = _exported[key] = Pid(node, id, serial)
+        own = creation == CREATION
+        pid = Pid(node, id, serial) if own else PidOfRun(node, id, serial, creation)
+        _exported[key] = pid
     return pid
 
 
-def intern_pid(node: str, id: int, serial: int) -> Pid:
+def intern_pid(node: str, id: int, serial: int, creation: int) -> Pid:
     """The Pid object for these numbers as the current runtime has it."""
     process = cell.current or task_process.get()
     runtime = active_runtime.get() if process is None else process.runtime
     if runtime is not None and runtime.node != node and runtime.distributed:
-        return runtime.endpoint.pid(node, id, serial)
-    return own_pid(node, id, serial)
+        return runtime.endpoint.pid(node, id, serial, creation)
+    return own_pid(node, id, serial, creation)
 
 
 def split_pid(text: str) -> tuple[str, int, int]:

@@ -38,6 +38,7 @@ GC_RARER: Final = 2
 100,000 processes a full collection takes some 70 ms."""
 
 _serials = count()
+"""Runtimes of this run of Python; `CREATION` of `_pid` tells runs apart."""
 
 _open: list[int] = []
 """The thread of each runtime that is open: always one and the same, for what runs now is

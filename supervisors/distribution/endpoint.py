@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from .._errors import Reason
 from .._gen_server.calls import From, Waiter, reply
-from .._pid import Alias, Pid, Ref
+from .._pid import CREATION, Alias, Numbers, Pid, Ref
 from .._process import CALL, Envelope, Process, info, signal_exit
 from .._sys.requests import arrived
 from . import signals
@@ -33,7 +33,8 @@ class Distribution(Protocol):
 
     It calls the node's `Endpoint`: `up` and `down` as connections come and go, `deliver`
     for each signal; all in the trio thread, never from within `send`, one pair of nodes in the
-    order of sending, and nothing of a connection after its `down`. Each connection is mutual. Signals hold pids,
+    order of sending, and nothing of a connection after its `down`. A node that was started again is
+    another one: `down` for the earlier run comes before `up`. Each connection is mutual. Signals hold pids,
     references and `From` objects: `wire.Codec` makes bytes of them.
     """
 
@@ -99,10 +100,10 @@ class Endpoint:
         self.services: dict[str, ServiceHandler] = {}
         self.links = Links(self)
         # No number of an earlier run of this node: a reply to one of its calls may still come.
-        self._numbers = count((runtime.serial << 32) + 1)
-        self._pids: WeakValueDictionary[tuple[str, int, int], RemotePid] = WeakValueDictionary()
+        self._numbers = count((((runtime.serial << 32) + CREATION) << 32) + 1)
+        self._pids: WeakValueDictionary[Numbers, RemotePid] = WeakValueDictionary()
         self._names: WeakValueDictionary[tuple[str, str], RemotePid] = WeakValueDictionary()
-        self._refs: WeakValueDictionary[tuple[str, int], Ref] = WeakValueDictionary()
+        self._refs: WeakValueDictionary[tuple[str, int, int], Ref] = WeakValueDictionary()
         self._aliases: dict[int, Alias] = {}
         self._many_aliases = 64
         self._calls: dict[int, From] = {}
@@ -195,12 +196,12 @@ class Endpoint:
 
     # --- the objects that stand for things of other nodes --------------------------------------
 
-    def pid(self, node: str, id: int, serial: int) -> RemotePid:
+    def pid(self, node: str, id: int, serial: int, creation: int) -> RemotePid:
         """This node's object for a pid of another node."""
-        key = (node, id, serial)
+        key = (node, id, serial, creation)
         pid = self._pids.get(key)
         if pid is None:
-            pid = self._pids[key] = RemotePid(node, id, serial)
+            pid = self._pids[key] = RemotePid(*key)
             RemoteProcess(self, pid, pid)
         return pid
 
@@ -208,18 +209,20 @@ class Endpoint:
         """The stand-in for whoever has `name` on another node when a signal gets there."""
         pid = self._names.get((name, node))
         if pid is None:
-            pid = self._names[name, node] = RemotePid(node, 0, 0)
+            pid = self._names[name, node] = RemotePid(node, 0, 0, 0)
             RemoteProcess(self, pid, name)
         return pid
 
-    def export_ref(self, ref: Ref) -> tuple[str, int, bool]:
-        """Node, number and whether it is an alias: what another node knows a reference by."""
+    def export_ref(self, ref: Ref) -> tuple[str, int, int, bool]:
+        """Node, number, creation and whether it is an alias: what another node knows a reference
+        by.
+        """
         if isinstance(ref, RemoteRef | RemoteAlias):
-            return ref.node, ref.number, isinstance(ref, RemoteAlias)
-        self._refs[self.node, ref.number] = ref
+            return ref.node, ref.number, ref.creation, isinstance(ref, RemoteAlias)
+        self._refs[self.node, ref.number, CREATION] = ref
         if isinstance(ref, Alias):
             self._keep(ref)
-        return self.node, ref.number, isinstance(ref, Alias)
+        return self.node, ref.number, CREATION, isinstance(ref, Alias)
 
     def _keep(self, alias: Alias) -> None:
         """An alias that was given away works though nobody here holds it; the ended ones are
@@ -234,12 +237,13 @@ class Endpoint:
             }
             self._many_aliases = max(64, 2 * len(self._aliases))
 
-    def ref(self, node: str, number: int, is_alias: bool) -> Ref:
+    def ref(self, node: str, number: int, creation: int, is_alias: bool) -> Ref:
         """This node's object for a reference."""
-        ref = self._refs.get((node, number))
+        key = (node, number, creation)
+        ref = self._refs.get(key)
         if ref is None:
-            ref = RemoteAlias(self, node, number) if is_alias else RemoteRef(node, number)
-            self._refs[node, number] = ref
+            ref = RemoteAlias(self, *key) if is_alias else RemoteRef(*key)
+            self._refs[key] = ref
         return ref
 
     def export_from(self, from_: From) -> tuple[str, int, Pid | None]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._gen_server.calls import Waiter
-from .._pid import Alias, Pid, Ref, intern_pid
+from .._pid import Alias, Numbers, Pid, PidOfRun, Ref, intern_pid
 from .._process import INFO, WAITING, Envelope, Extras, Process, Remote, Watch, signal_exit
 from . import signals
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from .endpoint import Endpoint
 
 
-class RemotePid(Pid):
+class RemotePid(PidOfRun):
     """The pid of a process of another node; printed and ordered as its own node does."""
 
     __slots__ = ()
 
-    def __reduce__(self) -> tuple[Callable[[str, int, int], Pid], tuple[str, int, int]]:
+    def __reduce__(self) -> tuple[Callable[[str, int, int, int], Pid], Numbers]:
         # Unlike a pid of ours it is not remembered under its numbers in the interpreter:
         # those stand for the object of its own node, should that be in here as well.
-        return intern_pid, (self.node, self.id, self.serial)
+        return intern_pid, (self.node, self.id, self.serial, self.creation)
 
 
 class RemoteProcess(Remote):
@@ -169,10 +169,11 @@ class RemoteWatches(dict[Any, Watch]):
 class RemoteAlias(Alias):
     """An alias of a process of another node: it can be sent to."""
 
-    __slots__ = ("endpoint", "node")
+    __slots__ = ("creation", "endpoint", "node")
 
-    def __init__(self, endpoint: Endpoint, node: str, number: int) -> None:
+    def __init__(self, endpoint: Endpoint, node: str, number: int, creation: int) -> None:
         self.number = number
+        self.creation = creation
         self.mode = None
         self.endpoint = endpoint
         self.node = node
@@ -185,13 +186,14 @@ class RemoteAlias(Alias):
 
 
 class RemoteRef(Ref):
-    """A reference that was made on another node."""
+    """A reference that was made on another node, or in an earlier run of this one."""
 
-    __slots__ = ("node",)
+    __slots__ = ("creation", "node")
 
-    def __init__(self, node: str, number: int) -> None:
+    def __init__(self, node: str, number: int, creation: int) -> None:
         self.node = node
         self.number = number
+        self.creation = creation
 
 
 class Watcher(Watch):

@@ -68,7 +68,7 @@ class Codec:
         """What stands for `item` outside, None for what is pickled as it is."""
         if isinstance(item, Pid):
             export_pid(item)
-            return "pid", item.node, item.id, item.serial
+            return "pid", item.node, item.id, item.serial, item.creation
         if isinstance(item, Ref):
             return "ref", *self._endpoint.export_ref(item)
         if isinstance(item, From):
@@ -78,12 +78,12 @@ class Codec:
     def internal(self, known: Any) -> Any:
         """The object of this node for what `external` wrote."""
         match known:
-            case "pid", node, id, serial:
+            case "pid", node, id, serial, creation:
                 if node == self._endpoint.node:
-                    return own_pid(node, id, serial)
-                return self._endpoint.pid(node, id, serial)
-            case "ref", node, number, is_alias:
-                return self._endpoint.ref(node, number, is_alias)
+                    return own_pid(node, id, serial, creation)
+                return self._endpoint.pid(node, id, serial, creation)
+            case "ref", node, number, creation, is_alias:
+                return self._endpoint.ref(node, number, creation, is_alias)
             case "from", node, number, caller:
                 return self._endpoint.from_(node, number, caller)
         raise pickle.UnpicklingError(f"{known!r} stands for nothing of a node")

@@ -55,7 +55,7 @@ class Cluster:
         if pid.node == node:
             return pid
         export_pid(pid)
-        return self.runtimes[node].endpoint.pid(pid.node, pid.id, pid.serial)
+        return self.runtimes[node].endpoint.pid(pid.node, pid.id, pid.serial, pid.creation)
 
 
 @pytest.fixture

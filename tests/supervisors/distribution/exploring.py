@@ -89,7 +89,7 @@ class World:
         """The other node's process as node `name` has it."""
         pid = self.processes[other(name)].pid
         self.ports[name].codec.external(pid)  # it has left its node
-        return self.nodes[name].endpoint.pid(pid.node, pid.id, pid.serial)
+        return self.nodes[name].endpoint.pid(pid.node, pid.id, pid.serial, pid.creation)
 
     def under_way(self, name: str) -> list[Signal]:
         """What the node has sent and the other has not received, oldest first."""

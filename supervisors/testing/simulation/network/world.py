@@ -185,7 +185,7 @@ class World:
         if pid.node == node:
             return pid
         export_pid(pid)
-        return self.runtimes[node].endpoint.pid(*key_of(pid))
+        return self.runtimes[node].endpoint.pid(*key_of(pid), pid.creation)
 
     def hire(self, node: str, fn: Callable[..., Awaitable[object]], *args: Any) -> None:
         """A process of its own for what takes time."""
