@@ -16,6 +16,8 @@ from typing import Final
 
 _RANDOM: Final = 24
 _NUMBER: Final = 2
+_DASH: Final = 62
+"""What `-` stands for in base64url."""
 
 
 class SessionIds:
@@ -33,6 +35,8 @@ class SessionIds:
     def new(self) -> str:
         """An id that nobody has had before."""
         random = secrets.token_bytes(_RANDOM)
+        while random[0] >> 2 == _DASH:  # at a terminal it would be taken for an option
+            random = secrets.token_bytes(_RANDOM)
         if not self.number:
             return _text(random)
         return _text(random + self._masked(random, self.number.to_bytes(_NUMBER)))

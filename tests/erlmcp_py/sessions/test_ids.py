@@ -34,3 +34,9 @@ def test_a_node_without_workers_has_ids_of_nobody() -> None:
     ids = SessionIds()
     assert re.fullmatch(r"[A-Za-z0-9_-]{32}", ids.new())
     assert ids.worker_of(SessionIds(3, b"k" * 32).new()) is None
+
+
+def test_no_id_is_taken_for_an_option_of_a_command() -> None:
+    """`tasks cancel -n2DN…` was one."""
+    ids = SessionIds()
+    assert not [id for _ in range(2000) if (id := ids.new()).startswith("-")]
