@@ -21,7 +21,12 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
-from erlmcp_py.console.place import PlaceError, prepare_directory, socket_path
+from erlmcp_py.console.place import (
+    DIRECTORY_VARIABLE,
+    PlaceError,
+    prepare_directory,
+    socket_path,
+)
 
 
 class NodeRunning(PlaceError):
@@ -107,7 +112,10 @@ def claim(name: str, directory: Path) -> NameClaim:
     path = socket_path(name, directory)
     prepare_directory(directory)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    lock = os.open(path.with_suffix(".lock"), flags, 0o600)
+    try:
+        lock = os.open(path.with_suffix(".lock"), flags, 0o600)
+    except OSError as error:
+        raise _unwritable(directory, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -123,11 +131,21 @@ def claim(name: str, directory: Path) -> NameClaim:
                 f"somebody answers on {path} without holding its lock: "
                 "stop that process or choose another --name"
             )
-        _sign(lock)
+        try:
+            _sign(lock)
+        except OSError as error:
+            raise _unwritable(directory, error) from None
     except BaseException:
         os.close(lock)
         raise
     return NameClaim(name, path, lock)
+
+
+def _unwritable(directory: Path, error: OSError) -> PlaceError:
+    return PlaceError(
+        f"cannot write in the control directory {directory}: {error.strerror}; "
+        f"choose another with {DIRECTORY_VARIABLE}"
+    )
 
 
 def _sign(lock: int) -> None:

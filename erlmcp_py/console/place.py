@@ -87,7 +87,10 @@ def prepare_directory(directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise PlaceError(f"cannot make the control directory {directory}: {reason}") from None
+        raise PlaceError(
+            f"cannot make the control directory {directory}: {reason}; "
+            f"choose another with {DIRECTORY_VARIABLE}"
+        ) from None
     check_directory(directory)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -113,3 +114,24 @@ def test_a_released_claim_cannot_listen(tmp_path: Path) -> None:
     held.release()
     with pytest.raises(RuntimeError, match="was released"):
         held.listen()
+
+
+def test_a_directory_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "n.lock").mkdir()  # whoever runs the tests, this cannot be opened for writing
+    with pytest.raises(
+        PlaceError, match=r"cannot write in .*: Is a directory; choose another with"
+    ):
+        claim("n", tmp_path)
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(PlaceError, match=r"cannot write in .*: File too large"):
+            claim("n", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    claim("n", tmp_path).release()
