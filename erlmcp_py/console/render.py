@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from erlmcp_py.console.draw import clean, dash, duration, size
+from erlmcp_py.console.figures import Figures
 
 Drawing = Callable[[Any], RenderableType]
 
@@ -75,7 +76,8 @@ def json_text(value: Any) -> str:
 def tree(root: Mapping[str, Any]) -> RenderableType:
     """The supervision tree, one line per place, the figures in columns."""
     columns = ("process", "state", "pid", "restarts", "mailbox", "memory", "uptime")
-    figures = _table(*columns, flexible="process")
+    spare = ("memory", "mailbox", "restarts", "uptime", "pid")
+    figures = Figures(*columns, flexible="process", spare=spare)
     for prefix, node in _branches(root):
         name = _cut(prefix, "dim")
         name.append(clean(node["id"]), style="bold" if node["type"] == "supervisor" else "")
@@ -112,7 +114,8 @@ def _branches(
 def processes(listed: Mapping[str, Any]) -> RenderableType:
     """The process list."""
     figures = ("mailbox", "messages", "restarts", "memory", "uptime")
-    table = _table("pid", "process", "state", *figures, flexible="process")
+    spare = [name for name in (*reversed(figures), "pid") if name != listed["sorted_by"]]
+    table = Figures("pid", "process", "state", *figures, flexible="process", spare=spare)
     for row in listed["processes"]:
         table.add_row(
             clean(row["pid"]),
@@ -257,15 +260,6 @@ def _inline(value: Any) -> str:
         case list():
             return ", ".join(_inline(item) for item in value) or "-"
     return clean(value)
-
-
-def _table(*columns: str, flexible: str) -> Table:
-    """A table of figures in which only the column `flexible` gives way on a narrow terminal."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in columns:
-        right = name not in ("process", "state", "pid")
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != flexible)
-    return table
 
 
 def _cut(text: str, style: str = "") -> Text:

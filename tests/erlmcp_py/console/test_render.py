@@ -102,7 +102,7 @@ def test_a_tree_keeps_its_shape() -> None:
     ]
 
 
-def test_on_a_narrow_terminal_only_the_name_gives_way() -> None:
+def test_on_a_narrow_terminal_a_long_name_gives_way() -> None:
     out = io.StringIO()
     screen = render.screen(out)
     screen.width = 60
@@ -111,6 +111,35 @@ def test_on_a_narrow_terminal_only_the_name_gives_way() -> None:
     assert "…" in row
     assert "running <n.1.0>" in row
     assert len(row) <= 60
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 70])
+def test_on_a_narrow_terminal_figures_are_left_out_before_names_are(width: int) -> None:
+    """The name is what a figure is about."""
+    out = io.StringIO()
+    screen = render.screen(out)
+    screen.width = width
+    child = place(id="http_connections")
+    render.show(screen, "tree", place(id="top", children=[child]), as_json=False)
+    head, _, row = out.getvalue().splitlines()
+    assert "└── http_connections" in row
+    assert "running" in row
+    assert max(len(head), len(row)) <= width
+
+
+def test_what_a_list_is_sorted_by_is_the_last_to_be_left_out() -> None:
+    out = io.StringIO()
+    screen = render.screen(out)
+    screen.width = 45
+    row = {
+        "pid": "<n.1.0>", "name": "console_connections", "label": None, "initial_call": "x:y",
+        "state": "waiting", "mailbox": 0, "messages": 0, "restarts": 0, "memory": 77.0, "uptime": 1.0,
+    }  # fmt: skip
+    listed = {"processes": [row], "total": 1, "sorted_by": "memory", "since": None}
+    render.show(screen, "ps", listed, as_json=False)
+    head, shown = out.getvalue().splitlines()[:2]
+    assert head.split() == ["pid", "process", "state", "memory"]
+    assert shown.split() == ["<n.1.0>", "console_connections", "waiting", "77B"]
 
 
 @given(
