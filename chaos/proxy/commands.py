@@ -62,7 +62,7 @@ def _parameters(function: Callable[..., None]) -> Callable[..., None]:
 
 @proxy.command("set")
 @click.argument("proxy")
-@click.argument("toxic", type=click.Choice(list(KINDS)))
+@click.argument("toxic", metavar="TOXIC", type=click.Choice(list(KINDS)))
 @click.option(
     "--direction",
     type=click.Choice(["upstream", "downstream", "both"]),
@@ -72,7 +72,9 @@ def _parameters(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--as", "as_", help="What to call it; its kind if not given.")
 @node_options
 def set_(name: str, as_json: bool, proxy: str, toxic: str, as_: str | None, **given: Any) -> None:
-    """Have PROXY spoil what passes by TOXIC, from now on and on open connections too.
+    """Have PROXY spoil what passes by TOXIC.
+
+    From now on, and on open connections too.
 
     What is not given is as docs/fault-proxy.md says.
     """

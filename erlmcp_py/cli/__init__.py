@@ -7,6 +7,11 @@ Packages add subcommands through the entry-point group `erlmcp.commands`, each e
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Final
@@ -42,6 +47,9 @@ COMMANDS: Final = {
 """Name to MODULE:ATTR, in the order of `--help`."""
 
 
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+
+
 class LazyGroup(click.Group):
     """A group whose commands are found in `COMMANDS` and the entry points."""
 
@@ -61,6 +69,18 @@ class LazyGroup(click.Group):
             return added
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, and name the nearest command to one that does not exist."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if near:
+                ctx.fail(f"{error.message} Did you mean {near[0]!r}?")
+            raise
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="erlmcp-node")
@@ -69,5 +89,27 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point of the script."""
-    cli(prog_name="erlmcp-node")
+    """Entry point of the script.
+
+    Output that cannot be written ends it with 1, the codes of the commands are theirs.
+    """
+    try:
+        cli(prog_name="erlmcp-node")
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        with suppress(OSError):
+            text = f"standard output cannot be written: {error.strerror}"
+            click.echo(f"erlmcp-node: {text}", err=True)
+        raise SystemExit(1) from None
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    """What cannot be written has been told by now; the interpreter would tell it again as it ends."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

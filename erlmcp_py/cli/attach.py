@@ -19,9 +19,10 @@ from erlmcp_py.console.shell import Shell, run_lines
 @click.command()
 @node_options
 def attach(name: str, as_json: bool) -> None:
-    """Open a shell on a running node; without a terminal, do the commands on stdin.
+    """Open a shell on a running node.
 
-    Lines from stdin are done one by one until the first that fails (exit code 1).
+    Without a terminal, lines from standard input are done one by one until the first that fails
+    (exit code 1).
     """
 
     def connect(session: str = "") -> Client:
@@ -33,7 +34,9 @@ def attach(name: str, as_json: bool) -> None:
         fail(2, "no_such_node", str(error), as_json=as_json)
     _load_drawings()
     try:
-        if sys.stdin.isatty():
+        if sys.stdin is None:  # closed: nobody will type anything
+            status = 0
+        elif sys.stdin.isatty():
             status = _at_terminal(shell, connect())
         else:
             status = run_lines(shell, sys.stdin)

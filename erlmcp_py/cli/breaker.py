@@ -12,7 +12,7 @@ from erlmcp_py.cli.oneshot import ask, node_options
 
 @click.group()
 def breaker() -> None:
-    """Look at the circuit breakers of a node; open, close or reset one."""
+    """Look at circuit breakers; open, close or reset one."""
 
 
 @breaker.command("list")
@@ -43,5 +43,8 @@ def close(name: str, as_json: bool, breaker: str) -> None:
 @click.argument("breaker")
 @node_options
 def reset(name: str, as_json: bool, breaker: str) -> None:
-    """Forget what BREAKER has counted; if it is open, try what it guards at once."""
+    """Forget what BREAKER has counted.
+
+    If it is open, what it guards is tried at once.
+    """
     ask(name, "breaker.reset", {"breaker": breaker}, as_json=as_json)

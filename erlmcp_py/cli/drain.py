@@ -26,7 +26,10 @@ from erlmcp_py.console.draw import clean
 )
 @node_options
 def drain(name: str, as_json: bool, deadline: float | None) -> None:
-    """Let nobody in any more, finish requests, stop the node, and wait until it is gone."""
+    """Finish what was begun, let nobody in, and stop.
+
+    Waits until the node is gone. Exit code 1 if requests were cut off at the deadline.
+    """
 
     def show(left: dict[str, Any]) -> None:
         if as_json:

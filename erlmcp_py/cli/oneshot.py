@@ -30,7 +30,11 @@ def node_options(function: F) -> F:
         "--json", "as_json", is_flag=True, help="Print one JSON value instead of a drawing."
     )(function)
     return click.option(
-        "--name", default=place.DEFAULT_NAME, show_default=True, help="The node to ask."
+        "--name",
+        metavar="NAME",
+        default=place.DEFAULT_NAME,
+        show_default=True,
+        help="The node to ask.",
     )(function)
 
 
@@ -98,7 +102,10 @@ def status(name: str, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), help="Children shown per supervisor.")
 @node_options
 def tree(name: str, as_json: bool, target: str | None, limit: int | None) -> None:
-    """Draw the supervision tree, or the part below TARGET."""
+    """Draw the supervision tree, or the part below TARGET.
+
+    TARGET: a pid, a registered name or a path in the tree.
+    """
     ask(name, "tree", {"target": target, "limit": limit}, as_json=as_json)
 
 
@@ -121,18 +128,28 @@ def ps(name: str, as_json: bool, sort: str, limit: int | None) -> None:
 @click.argument("target")
 @node_options
 def info(name: str, as_json: bool, target: str) -> None:
-    """Show all about the process TARGET: a pid, a registered name or a path in the tree."""
+    """Show all about the process TARGET.
+
+    TARGET: a pid, a registered name or a path in the tree.
+    """
     ask(name, "info", {"target": target}, as_json=as_json)
 
 
 @click.command()
 @click.argument("target")
 @click.option(
-    "--timeout", type=click.FloatRange(0.01, 60), default=5.0, help="Seconds to wait for it."
+    "--timeout",
+    type=click.FloatRange(0.01, 60),
+    default=5.0,
+    show_default=True,
+    help="Seconds to wait for it.",
 )
 @node_options
 def state(name: str, as_json: bool, target: str, timeout: float) -> None:
-    """Show the state of the server TARGET."""
+    """Show the state of the server TARGET.
+
+    TARGET: a pid, a registered name or a path in the tree.
+    """
     args = {"target": target, "timeout": timeout}
     ask(name, "state", args, as_json=as_json, patience=timeout + PATIENCE)
 
@@ -162,7 +179,10 @@ def refusals(name: str, as_json: bool) -> None:
 @click.argument("action", type=click.Choice(["show", "reload"]), default="show")
 @node_options
 def tls(name: str, as_json: bool, action: str) -> None:
-    """Show the certificates of the listeners, or have them read again (reload)."""
+    """Show certificates, or have them read again.
+
+    Those of the listeners; `reload` has files and keys read again. Exit code 1 if one has a problem.
+    """
     rows = ask(name, "tls" if action == "show" else "tls.reload", as_json=as_json)
     if any(row["problem"] for row in rows):
         raise click.exceptions.Exit(1)

@@ -25,7 +25,10 @@ from erlmcp_py.console.client import PATIENCE, Client, CommandFailed, NodeGone, 
 )
 @node_options
 def reload(name: str, as_json: bool, deadline: float | None) -> None:
-    """Read the configuration again: add, remove and restart the upstreams that have changed."""
+    """Read the configuration again.
+
+    Upstreams are added, removed and started anew, as it says now; the others serve on.
+    """
     told = False
 
     def show(_: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ Exit codes: 0 stopped in order, 1 the node gave up, 2 it could not start as it w
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -72,7 +73,10 @@ def run(
     replace: bool,
     mcp_json: str | None,
 ) -> None:
-    """Run a node until Ctrl-C, `erlmcp-node stop`, or the end of standard input (--stdio)."""
+    """Run a node until it is stopped.
+
+    By Ctrl-C, SIGTERM, `erlmcp-node stop` or drain, or by the end of standard input (--stdio).
+    """
 
     def read() -> Config:
         return configure(files, name, targets, address, stdio, workers, tcp, mcp_json)
@@ -89,7 +93,7 @@ def run(
         try:
             run_node(
                 config,
-                lambda lines: click.echo("\n".join(lines), err=config.stdio.enabled),
+                lambda lines: _announce(lines, err=config.stdio.enabled),
                 replace=replace,
                 again=read,
             )
@@ -159,9 +163,15 @@ def _run_workers(config: Config) -> None:
     from erlmcp_py.workers.parent import ParentFailed, run_parent
 
     try:
-        run_parent(config, lambda lines: click.echo("\n".join(lines)))
+        run_parent(config, _announce)
     except ParentFailed as error:
         _fail(1, str(error))
+
+
+def _announce(lines: list[str], *, err: bool = False) -> None:
+    """Say where the node is. A full disk behind the output must not end a node that serves."""
+    with suppress(OSError):
+        click.echo("\n".join(lines), err=err)
 
 
 def parse_address(option: str, text: str) -> tuple[str, int]:

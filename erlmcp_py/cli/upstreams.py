@@ -17,7 +17,7 @@ from erlmcp_py.console.client import PATIENCE
 @node_options
 @click.pass_context
 def upstreams(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show the servers of others: state, program, figures; restart one, read its last words."""
+    """Show the servers of others; restart one, read its log."""
     if ctx.invoked_subcommand is None:
         ask(name, "upstreams", as_json=as_json)
     elif any(ctx.get_parameter_source(each) == ParameterSource.COMMANDLINE for each in ctx.params):
@@ -42,7 +42,10 @@ def upstreams(ctx: click.Context, name: str, as_json: bool) -> None:
 )
 @node_options
 def restart(name: str, as_json: bool, upstream: str, within: float, grace: float) -> None:
-    """End the program or connection of UPSTREAM in order, start it anew, wait until it is up."""
+    """Start UPSTREAM anew, and wait until it is up.
+
+    Its program or connection is ended in order first.
+    """
     args = {"upstream": upstream, "within": within, "grace": grace}
     ask(name, "upstreams.restart", args, as_json=as_json, patience=within + PATIENCE)
 
@@ -52,5 +55,8 @@ def restart(name: str, as_json: bool, upstream: str, within: float, grace: float
 @click.option("--lines", type=click.IntRange(1, 1000), default=50, show_default=True)
 @node_options
 def log(name: str, as_json: bool, upstream: str, lines: int) -> None:
-    """Show the last lines of UPSTREAM's standard error, its starts and its ends."""
+    """Show UPSTREAM's last lines, starts and ends.
+
+    The lines are those of its standard error.
+    """
     ask(name, "upstreams.log", {"upstream": upstream, "lines": lines}, as_json=as_json)

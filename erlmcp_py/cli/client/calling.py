@@ -32,8 +32,9 @@ _PAIRS = "[KEY=VALUE | KEY:=JSON]..."
 @click.argument("tool")
 @click.argument("typed", metavar=_PAIRS, nargs=-1)
 def call(way: Way, tool: str, typed: tuple[str, ...]) -> None:
-    """Call TOOL of the server TARGET: a URL, a MODULE:ATTR, which is started for it, or the program
-    behind --.
+    """Call TOOL of the server TARGET.
+
+    TARGET: a URL, a MODULE:ATTR, which is started for it, or the program behind --.
 
     Progress, log messages and questions are on standard error; questions are declined if standard
     input is no terminal. Exit code 1 if the tool failed, 2 if there is no result.

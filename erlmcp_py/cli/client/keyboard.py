@@ -19,7 +19,7 @@ class NothingTyped(Exception):
 
 def at_terminal() -> bool:
     """Whether somebody can be asked."""
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 async def read_line() -> str:

@@ -53,7 +53,10 @@ def list_offer(way: Way, kinds: tuple[str, ...]) -> None:
 @click.command(cls=ToServer)
 @to_server
 def info(way: Way) -> None:
-    """Show who the server TARGET is, what it speaks and what it can do."""
+    """Show who the server TARGET is and what it can do.
+
+    The revisions it speaks are among it.
+    """
 
     async def job(client: Client, _aside: Aside) -> Json:
         return _about(client)
@@ -69,8 +72,9 @@ def info(way: Way) -> None:
 @click.command(cls=ToServer)
 @to_server
 def inspect(way: Way) -> None:
-    """Show what the server TARGET offers: a URL, a MODULE:ATTR, which needs no node for it, or the
-    program behind --.
+    """Show what the server TARGET offers.
+
+    TARGET: a URL, a MODULE:ATTR, which needs no node for it, or the program behind --.
 
     With --json everything, the schemas among it.
     """

@@ -22,8 +22,9 @@ from erlmcp_py.protocol.extensions.skills import Skill
 @click.argument("uri", required=False)
 @click.argument("file", required=False)
 def skills(way: Way, uri: str | None, file: str | None) -> None:
-    """List the skills of the server TARGET; with the URI of one, show its SKILL.md or its FILE, a URI
-    as well. What is shown has the size and the digest that the server's list promises.
+    """List the skills of TARGET, or show one.
+
+    With the URI of one, its SKILL.md or its FILE, a URI as well. What is shown has the size and the digest that the server's list promises.
 
     With --json the entry of the skill.
     """

@@ -27,7 +27,10 @@ def tasks() -> None:
 @click.argument("typed", metavar="[KEY=VALUE | KEY:=JSON]...", nargs=-1)
 @click.option("--ttl", type=click.FloatRange(min=0), help="Seconds to keep its result.")
 def start(way: Way, tool: str, typed: tuple[str, ...], ttl: float | None) -> None:
-    """Call TOOL as a task, and print its id; a server that answers at once has its result printed."""
+    """Call TOOL as a task, and print its id.
+
+    Of a server that answers at once the result is printed.
+    """
 
     async def job(client: Client, _aside: Aside) -> str | CallToolResult:
         found = await find_tool(client, tool)

@@ -27,8 +27,10 @@ def subscribe(
     resources: bool,
     count: int | None,
 ) -> None:
-    """Print what changes at the server TARGET, a line each, until Ctrl-C: of the resources URI, and of
-    the lists that are named; of all lists if nothing is named.
+    """Print what changes at TARGET, until Ctrl-C.
+
+    A line for each change of the resources URI, and of the lists that are named; of all lists if
+    nothing is named.
 
     With --json each line is a JSON object.
     """

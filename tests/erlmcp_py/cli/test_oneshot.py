@@ -242,3 +242,38 @@ def test_a_node_that_was_killed_leaves_nothing_in_the_way(tmp_path: Path) -> Non
     second.terminate()
     second.communicate(timeout=20)
     assert second.returncode == 0
+
+
+def test_attach_without_a_standard_input_ends_at_once(node: Program) -> None:
+    ended = subprocess.run(
+        f"{sys.executable} -m erlmcp_py attach --name {NAME} <&-",
+        shell=True,
+        cwd=ROOT,
+        env=os.environ | {DIRECTORY_VARIABLE: str(node.directory)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+
+
+def test_a_node_whose_banner_cannot_be_written_serves(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    env = os.environ | {DIRECTORY_VARIABLE: str(directory)}
+    words = [sys.executable, "-m", "erlmcp_py", "run", "--name", "full", "--http", "127.0.0.1:0"]
+    with Path("/dev/full").open("w") as full:
+        node = subprocess.Popen(
+            words, cwd=ROOT, env=env, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert node.stderr is not None
+    said = ""
+    while " is up, " not in said:
+        said = node.stderr.readline()
+        assert said, "it ended"
+    program = Program(node, directory)
+    assert program.type("ping", name="full").exit_code == 0
+    assert program.type("stop", name="full").exit_code == 0
+    rest = node.communicate(timeout=30)[1]
+    assert node.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert "Exception ignored" not in rest
