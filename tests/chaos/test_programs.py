@@ -142,7 +142,7 @@ async def test_a_program_that_is_stopped_is_noticed_by_its_pings(node: Node) -> 
     result = await node.type("kill", "program:two", "--reason", "stop")
     assert result.exit_code == 0, result.output
     assert f"sent stop to program of two {before}" in result.stdout
-    assert f"pid {before} was ended by SIGKILL; up again after" in result.stdout
+    assert f"pid {before} was ended by SIGTERM; up again after" in result.stdout
     assert "0 calls lost" in result.stdout
     assert await node.pid("two") != before
 
