@@ -90,8 +90,15 @@ def _import(module_name: str, target: str) -> Any:
         return import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise ConfigError(f"server {target!r}: there is no module {error.name!r}") from None
+            raise ConfigError(
+                f"server {target!r}: there is no module {error.name!r}, neither in {here} nor installed"
+            ) from None
         raise ConfigError(f"server {target!r}: {_where(error)}") from error
+    except SystemExit as error:
+        raise ConfigError(
+            f"server {target!r}: {module_name} ends the program when it is imported ({_where(error)}); "
+            'put that behind: if __name__ == "__main__"'
+        ) from error
     except Exception as error:
         raise ConfigError(f"server {target!r}: {_where(error)}") from error
 
@@ -102,8 +109,10 @@ def _hint(name: str, module: object) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """What was raised and in which line of whose file, as one line."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
     frames = extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())

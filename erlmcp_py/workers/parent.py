@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -201,16 +200,14 @@ def take_doors(config: Config) -> Doors:
     for name, (host, port) in addresses(config).items():
         try:
             doors.take(name, host, port)
-        except DoorBlocked as blocked:
+        except (DoorBlocked, OSError) as problem:
             doors.close_all()
-            raise ConfigError(f"{name}: {format_reason(blocked.reason)}") from None
-        except socket.gaierror as error:
-            doors.close_all()
-            raise ConfigError(f"{name}: the host {host!r} is unknown: {error.strerror}") from None
-        except OSError as error:
-            doors.close_all()
-            where = format_address(host, port)
-            raise ConfigError(f"{name}: cannot listen on {where}: {error.strerror}") from None
+            from erlmcp_py.node import describe_start_error
+            from erlmcp_py.transports.net.listener import start_fault
+
+            reason = start_fault(problem, host, port, format_address(host, port))
+            failed = ("shutdown", ("failed_to_start_child", name, reason))
+            raise ConfigError(describe_start_error(failed)) from None
     return doors
 
 

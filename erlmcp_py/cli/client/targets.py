@@ -77,6 +77,9 @@ def _at(way: Way, headers: dict[str, str], aside: Aside, options: Options) -> Cl
             if not path:
                 raise BadWay(f"{target!r} names no socket; write unix:/PATH")
             made = Client.unix(path, **options)
+        case scheme if "://" in target:
+            known = ", ".join(sorted(_SCHEMES))
+            raise BadWay(f"{target!r}: {scheme!r} is none of {known}")
         case _:
             _no_http(way)
             made = Client.in_process(load_server(target), **options)

@@ -61,6 +61,21 @@ _START_FAULTS: Final = {
 }
 
 
+def start_fault(
+    problem: DoorBlocked | OSError, host: str, port: int, address: str
+) -> tuple[Any, ...]:
+    """Why nobody listens: the reason with which `SocketOwner` does not start."""
+    if isinstance(problem, DoorBlocked):
+        return problem.reason
+    if isinstance(problem, socket.gaierror):
+        return ("unknown_host", host, problem.strerror)
+    fault = None if host.startswith("unix:") else _START_FAULTS.get(problem.errno or 0)
+    if fault is not None:
+        return (fault, host, port)
+    file = "" if problem.filename is None else f"{problem.filename}: "
+    return ("cannot_listen", address, f"{file}{problem.strerror or problem}")
+
+
 class SocketOwner(GenServer):
     """Opens the door when it starts, closes it when it is stopped."""
 
@@ -69,15 +84,8 @@ class SocketOwner(GenServer):
         trap_exit()
         try:
             door.open(settings.backlog)
-        except socket.gaierror as problem:
-            return ("error", ("unknown_host", settings.host, problem.strerror))
-        except DoorBlocked as blocked:
-            return ("error", blocked.reason)
-        except OSError as problem:
-            fault = _START_FAULTS.get(problem.errno or 0) if door.path is None else None
-            if fault is None:
-                return ("error", ("cannot_listen", door.address, str(problem)))
-            return ("error", (fault, settings.host, door.port))
+        except (DoorBlocked, OSError) as problem:
+            return ("error", start_fault(problem, settings.host, door.port, door.address))
         set_label(f"{settings.name} socket {door.address}")
         return ("ok", door)
 

@@ -54,6 +54,7 @@ def test_json_has_the_schemas() -> None:
         ("examples.weather:serve", "did you mean 'server'?"),
         ("nowhere:server", "there is no module 'nowhere'"),
         ("nowhere", "must be MODULE:ATTR"),
+        ("ftp://nowhere/mcp", "'ftp' is none of http, https, tcp, unix, ws, wss"),
     ],
 )
 def test_a_wrong_target_is_exit_code_2_and_one_line(target: str, problem: str) -> None:

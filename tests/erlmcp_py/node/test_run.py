@@ -137,6 +137,24 @@ def test_a_module_that_fails_to_import_names_the_line(start, tmp_path) -> None:
     assert message.endswith("broken.py:2)")
 
 
+def test_a_module_that_is_no_python_names_the_line(start, tmp_path) -> None:
+    (tmp_path / "broken.py").write_text("\ndef x(:\n")
+    message = refused(start("--server", "broken:server"))
+    assert message.startswith("server 'broken:server': SyntaxError: invalid syntax (")
+    assert message.endswith("broken.py:2)")
+
+
+def test_a_module_that_ends_the_program_is_refused(start, tmp_path) -> None:
+    (tmp_path / "script.py").write_text("import sys\nsys.exit(3)\n")
+    message = refused(start("--server", "script:server"))
+    assert message.startswith("server 'script:server': script ends the program when it is imported")
+
+
+def test_a_socket_in_no_directory(start, tmp_path) -> None:
+    message = refused(start("--http", f"unix:{tmp_path}/none/x.sock"))
+    assert message.endswith(f": {tmp_path}/none: No such file or directory")
+
+
 def test_an_unknown_application(start) -> None:
     message = refused(start(ERLMCP__APPLICATIONS__START='["choas"]'))
     assert message.startswith("applications.start: 'choas' is not installed; installed: ")

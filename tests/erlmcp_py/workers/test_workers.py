@@ -189,10 +189,10 @@ def test_a_port_that_is_taken_ends_the_start(start: Any) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        node = start("--workers", "2", "--http", address)
+        port = taken.getsockname()[1]
+        node = start("--workers", "2", "--http", f"127.0.0.1:{port}")
         assert node.finish()[0] == 2
-    assert f"erlmcp-node: http: cannot listen on {address}: Address already in use" in node.log
+    assert f"erlmcp-node: http: 127.0.0.1 port {port} is in use; stop who uses it" in node.log
 
 
 @pytest.mark.parametrize(
