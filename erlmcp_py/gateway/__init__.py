@@ -2,7 +2,7 @@
 
 `settings` reads where they are (`mcp_json` from the files of desktop clients) and `authorization` how they let
 us in, `upstream` is what the node knows of one, `keeping` has the processes
-that watch it, `face` is what clients see of one or of all, from the lists in
+that watch it (`hearing` what it says of changes), `face` is what clients see of one or of all, from the lists in
 `tables` with the names of `naming`, `process` answers for a face, `routing` says
 where a request goes, `passing` brings it there and its answer back, in a process of `crew` and for the
 length of a `visit`, `tree` puts the processes together.

@@ -49,7 +49,8 @@ from erlmcp_py.protocol.versions import SUPPORTED, Era, negotiate_legacy
 from erlmcp_py.server.scope import Scope
 
 MARK: Final = "erlmcp-py/upstreams"
-"""In `_meta` of a list: which upstreams are not there now, since when and why."""
+"""In `_meta` of a list: which upstreams are not there now, or have another one that cannot be read, since when
+and why."""
 LEARNT: Final = "learnt"
 """Cast to the process of a face when one of its upstreams has said what it offers."""
 PAGE: Final = 1000
@@ -222,24 +223,24 @@ class Face:
         shown = entries[start : start + PAGE]
         following = str(start + PAGE) if start + PAGE < len(entries) else None
         result = _RESULTS[kind](
-            **{_attribute(kind): []}, next_cursor=following, meta=self._marks() or None
+            **{_attribute(kind): []}, next_cursor=following, meta=self._marks(kind) or None
         )
         shaped = shape_result(result, scope.era, scope.version, server_info=raw(self.info))
         document = _object(msgspec.json.encode(shaped))
         document[MEMBERS[kind]] = raw([_fitted(kind, owner, one, scope) for owner, one in shown])
         return raw(document)
 
-    def _marks(self) -> dict[str, Any]:
-        """Who is not there."""
-        absent = {each.name: each.standing() for each in self.upstreams if each.is_missing}
-        if not absent:
-            return {}
-        return {
-            MARK: {
-                name: {"state": one.state, "since": one.since_text, "reason": one.reason}
-                for name, one in absent.items()
-            }
-        }
+    def _marks(self, kind: Kind) -> dict[str, Any]:
+        """Of whom this list may be another one by now: who is not there, or cannot be asked for it."""
+        marks: dict[str, Any] = {}
+        for each in self.upstreams:
+            outdated = each.outdated.get(kind)
+            if each.is_missing:
+                standing = each.standing()
+                marks[each.name] = _mark(standing.state, standing.since_text, standing.reason)
+            elif outdated is not None:
+                marks[each.name] = _mark("outdated", outdated.since_text, outdated.reason)
+        return {MARK: marks} if marks else {}
 
     def look(self) -> None:
         """Something has been learnt: what was waited for is followed. Once all is known that will be, report
@@ -311,6 +312,10 @@ class Face:
             if upstream.name == name:
                 return upstream
         raise unknown_task(id)
+
+
+def _mark(state: str, since: str, reason: str | None) -> dict[str, Any]:
+    return {"state": state, "since": since, "reason": reason}
 
 
 def _any(offered: list[ServerCapabilities], member: str) -> bool:

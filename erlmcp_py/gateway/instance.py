@@ -72,6 +72,8 @@ class Instance:
         """Set when there is reason to look at once whether it still answers."""
         self.learning = trio.Lock()
         """Held while its lists are fetched: one that has changed is fetched after all of them, not meanwhile."""
+        self.was_heard = False
+        """Whether there has been an ear, whose successor does not know what it has missed."""
         self.journal = Journal(wall_clock)
         self._meter = meter
         self.failures = self.restarts = 0
@@ -165,6 +167,7 @@ class Instance:
     def begin(self) -> None:
         """It is started, for the first time or after it was stopped in order: what was does not count."""
         self._seen = self._begun_at = self._mark()
+        self.was_heard = False
         self._recent.clear()
         self._since, self._reason = self._wall_clock(), None
 

@@ -1,8 +1,7 @@
 """The processes that watch one instance of an upstream: the keeper, the pulse, the ear.
 
 The keeper notices that it comes and goes, and learns what it offers. The pulse notices that it hangs, or
-has taken too much memory, and has it restarted. The ear hears that something has changed, and tells those
-who have subscribed here.
+has taken too much memory, and has it restarted. The ear hears that something has changed: see `hearing`.
 """
 
 from __future__ import annotations
@@ -13,16 +12,15 @@ from typing import Final
 
 import trio
 
-from erlmcp_py.client import Change as Heard
 from erlmcp_py.client import ClientError, RequestTimeout
 from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway.face import LEARNT
 from erlmcp_py.gateway.failing import FailureLog
+from erlmcp_py.gateway.hearing import hear, tell_changes
 from erlmcp_py.gateway.instance import Instance
-from erlmcp_py.gateway.kinds import KINDS, Kind, offers
+from erlmcp_py.gateway.kinds import KINDS
 from erlmcp_py.gateway.upstream import Upstream
 from erlmcp_py.protocol.errors import McpError
-from erlmcp_py.subscriptions import Change, publish
 from erlmcp_py.telemetry.log import log
 from supervisors import Backoff, ChildSpec, Pid, cast, spawn_link
 
@@ -42,7 +40,7 @@ def keeper_specs(upstream: Upstream, instance: Instance) -> tuple[ChildSpec, ...
 
         return ChildSpec(id, (start, ()), backoff=_PAUSE)
 
-    return spec("keeper", _keep), spec("pulse", _pulse), spec("ear", _hear)
+    return spec("keeper", _keep), spec("pulse", _pulse), spec("ear", hear)
 
 
 # --- the keeper ---------------------------------------------------------------------------
@@ -80,7 +78,7 @@ async def _learn(upstream: Upstream, instance: Instance) -> bool:
     for face in upstream.faces:
         cast(f"server_{face}", LEARNT)
     after = upstream.lists
-    _tell_changes(upstream, {kind for kind in KINDS if before.get(kind, []) != after.get(kind, [])})
+    tell_changes(upstream, {kind for kind in KINDS if before.get(kind, []) != after.get(kind, [])})
     return True
 
 
@@ -127,80 +125,3 @@ async def _weigh(instance: Instance, limit: int) -> None:
             instance.restart(
                 f"it used {used >> 20} MiB of memory, more than its limit of {limit >> 20} MiB"
             )
-
-
-# --- the ear ------------------------------------------------------------------------------
-
-
-async def _hear(upstream: Upstream, instance: Instance) -> None:
-    while not instance.is_up:
-        await instance.changed()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_hear_lists, upstream, instance)
-        heard: dict[str, trio.CancelScope] = {}
-        while True:
-            news = upstream.followed.news
-            for uri in heard.keys() - set(upstream.followed):
-                heard.pop(uri).cancel()
-            for uri in upstream.followed:
-                if uri not in heard:
-                    heard[uri] = trio.CancelScope()
-                    nursery.start_soon(_hear_resource, upstream, instance, uri, heard)
-            await news.wait()
-
-
-async def _hear_lists(upstream: Upstream, instance: Instance) -> None:
-    offered = instance.client.hello.capabilities
-    wanted = (
-        offered.tools is not None,
-        offered.prompts is not None,
-        offered.resources is not None,
-    )
-    if not any(wanted):
-        return
-    tools, prompts, resources = wanted
-    wish = instance.client.subscribe(tools=tools, prompts=prompts, resources=resources)
-    try:
-        async with wish as changes:
-            async for change in changes:
-                await _list_changed(upstream, instance, change)
-    except McpError as problem:
-        log("info", f"upstream {instance.label} tells of no changes: {problem}")
-
-
-async def _list_changed(upstream: Upstream, instance: Instance, change: Heard) -> None:
-    kinds: dict[str, tuple[Kind, ...]] = {
-        "tools": ("tools",),
-        "prompts": ("prompts",),
-        "resources": ("resources", "templates", "skills"),
-    }
-    try:
-        for kind in kinds[change.kind]:
-            if offers(instance.client.hello, kind):
-                await upstream.learn_again(instance, kind)
-    except (ClientError, McpError) as problem:
-        log("warning", f"upstream {instance.label}: its {change.kind} cannot be read: {problem}")
-    _tell_changes(upstream, set(kinds[change.kind]))
-
-
-def _tell_changes(upstream: Upstream, kinds: set[Kind]) -> None:
-    changes = {Change(kind if kind in ("tools", "prompts") else "resources") for kind in kinds}
-    for face in upstream.faces:
-        for change in changes:
-            publish(face, change)
-
-
-async def _hear_resource(
-    upstream: Upstream, instance: Instance, uri: str, heard: dict[str, trio.CancelScope]
-) -> None:
-    try:
-        with heard[uri]:
-            async with instance.client.subscribe(uris=[uri]) as changes:
-                async for change in changes:
-                    if change.uri is not None:
-                        for face in upstream.faces:
-                            publish(face, Change("updated", uri))
-    except McpError as problem:
-        del heard[uri]  # whoever asks for it again has it tried again
-        upstream.followed.refused(uri)
-        log("info", f"upstream {instance.label} does not tell of {uri}: {problem}")

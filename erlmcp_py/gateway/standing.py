@@ -27,7 +27,19 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def since_text(self) -> str:
         """As people read it."""
-        return datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return _shown(self.since)
+
+
+class Outdated(msgspec.Struct, frozen=True):
+    """A list that is shown as it was, although it has changed. since, reason: as in `Standing`."""
+
+    since: float
+    reason: str
+
+    @property
+    def since_text(self) -> str:
+        """As people read it."""
+        return _shown(self.since)
 
 
 class News(msgspec.Struct, frozen=True):
@@ -41,3 +53,7 @@ def unavailable_text(name: str, standing: Standing) -> str:
     """Since when the upstream of this name is not there, and why."""
     reason = standing.reason or "it has not answered yet"
     return f"the upstream {name!r} is {standing.state} since {standing.since_text}: {reason}"
+
+
+def _shown(since: float) -> str:
+    return datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -28,7 +28,7 @@ from erlmcp_py.gateway.naming import Names
 from erlmcp_py.gateway.parked import Parked
 from erlmcp_py.gateway.settings import breaker_of, place_of
 from erlmcp_py.gateway.sleep import Sleep
-from erlmcp_py.gateway.standing import News, Standing, unavailable_text
+from erlmcp_py.gateway.standing import News, Outdated, Standing, unavailable_text
 from erlmcp_py.gateway.visit import PATIENCE, Visit
 from erlmcp_py.gateway.waiting import task_only
 from erlmcp_py.guards.breaker import Breaker, configure_breaker
@@ -55,6 +55,8 @@ class Upstream:
         self.faces: tuple[str, ...] = (name,)
         self.hello: Hello | None = None
         self.lists: dict[Kind, list[Raw]] = {}
+        self.outdated: dict[Kind, Outdated] = {}
+        """Of `lists`, those that have changed and could not be fetched since."""
         self.sealer = sealer
         """Of what clients carry for it."""
         self.parked = Parked(self.sealer, self._may_be_parked, wall_clock)
@@ -314,8 +316,15 @@ class Upstream:
             if (hello, lists) != (self.hello, self.lists):
                 self.hello, self.lists = hello, lists
                 self.serial += 1
+            self.outdated.clear()
             self._teacher = instance
         self.tell()
+
+    def outdate(self, kind: Kind, reason: str) -> None:
+        """This list has changed and cannot be fetched, for this reason; the old one is shown with a mark."""
+        before = self.outdated.get(kind)
+        since = self.wall_clock() if before is None else before.since
+        self.outdated[kind] = Outdated(since, reason)
 
     async def learn_again(self, instance: Instance, kind: Kind) -> None:
         """Fetch a list that has changed. Raises McpError, ClientError."""
@@ -326,6 +335,7 @@ class Upstream:
             if instance not in self._instances:
                 return
             self.lists = {**self.lists, kind: entries}
+            self.outdated.pop(kind, None)
             try:
                 if kind == "tools":
                     await instance.learn_headers()
