@@ -73,10 +73,10 @@ class AlarmHandler(GenEvent):
     def handle_event(self, event: Any, alarms: list[Alarm]) -> Any:
         """Other events than set_alarm and clear_alarm are ignored."""
         match event:
-            case ("set_alarm", (id, description)):
+            case (str("set_alarm"), (id, description)):
                 _report("set", id, description)
                 return "ok", [(id, description), *alarms]
-            case ("clear_alarm", id):
+            case (str("clear_alarm"), id):
                 _report("clear", id)
                 return "ok", _without_latest(id, alarms)
         return "ok", alarms

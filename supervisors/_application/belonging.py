@@ -8,6 +8,8 @@ costs nothing at a start and a walk over the process table at a stop.
 
 from __future__ import annotations
 
+from .._errors import is_atom
+from .._pid import Ref
 from .._process import Process, signal_exit
 from .._runtime import Runtime
 from .._signals import monitor
@@ -37,4 +39,9 @@ async def end_all(runtime: Runtime, master: object) -> None:
 
 
 def _is_down(message: object) -> bool:
-    return type(message) is tuple and len(message) == 5 and message[0] == "DOWN"
+    return (
+        type(message) is tuple
+        and len(message) == 5
+        and is_atom(message[0], "DOWN")
+        and type(message[1]) is Ref
+    )

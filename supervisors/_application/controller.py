@@ -128,14 +128,14 @@ class Controller(GenServer):
 
     def handle_info(self, message: Any, state: ControllerState) -> Any:
         match message:
-            case ("EXIT", pid, reason):
+            case (str("EXIT"), Pid() as pid, reason):
                 if pid in state.masters:
                     for request, from_ in _ended(state, state.masters.pop(pid), reason):
                         match self.handle_call(request, from_, state):
                             case ("reply", answer, _):
                                 reply(from_, answer)
                 return "noreply", state
-            case ("late", master):
+            case (str("late"), Pid() as master):
                 _kill(master)
                 return "noreply", state
         return super().handle_info(message, state)

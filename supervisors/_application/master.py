@@ -55,14 +55,14 @@ class Master:
         cast(self.controller, ("started", self.app.name, self_()))
         while True:
             match await receive():
-                case ("EXIT", pid, reason) if pid is self.top:
+                case (str("EXIT"), pid, reason) if pid is self.top:
                     self.top = None
                     await self._end(reason)
-                case ("EXIT", pid, reason) if pid is self.controller:
+                case (str("EXIT"), pid, reason) if pid is self.controller:
                     # A runtime that closes kills both: then this is where the master ends.
                     await trio.lowlevel.checkpoint()
                     await self._end(reason)
-                case message if message == STOP:
+                case str(message) if message == STOP:
                     await self._end("normal")
 
     # --- start ------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from .._errors import BadArg, Reason, unwinds
 from .._gen_server.behaviour import GenServer
 from .._gen_server.calls import From
 from .._gen_server.system import loaded_class
+from .._pid import Pid
 from .._signals import trap_exit, unlink
 from . import handlers as rules
 from .behaviour import GenEvent
@@ -61,7 +62,7 @@ class EventManager(GenServer):
 
     def handle_info(self, message: Any, handlers: Handlers) -> Any:
         match message:
-            case ("EXIT", pid, reason):
+            case (str("EXIT"), Pid() as pid, reason):
                 return _goes_on(rules.exited(handlers, pid, reason))
         return _goes_on(rules.notify(handlers, "handle_info", message))
 

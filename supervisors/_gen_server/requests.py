@@ -180,7 +180,7 @@ def _answers(message: Any, request: RequestId | RequestIds) -> bool:
     return (
         type(message) is tuple
         and len(message) == 3
-        and message[0] in ("$reply", "$error")
         and isinstance(message[1], RequestId)
+        and message[0] in ("$reply", "$error")
         and (message[1] is request if isinstance(request, RequestId) else message[1] in request)
     )

@@ -19,7 +19,7 @@ from outcome import Error, Value
 from .. import _proc_lib
 from .._borrow import first_step, resume
 from .._cell import cell, task_process
-from .._errors import Finished, Reason, Throw, is_normal, reason_of, unwinds
+from .._errors import Finished, Reason, Throw, is_atom, is_normal, reason_of, unwinds
 from .._mailbox import Borrowed, Settled, Terminate
 from .._names import Name
 from .._pid import Pid
@@ -209,10 +209,10 @@ class TaskServer(ServerHooks):
                 from_, body = message.from_, message.body
                 value = message.outcome.unwrap()
             elif type(message) is tuple and message:
-                if message[0] == "$gen_call" and len(message) == 3:
+                if len(message) == 3 and is_atom(message[0], "$gen_call"):
                     _, from_, body = message
                     value = module.handle_call(body, from_, self.state)
-                elif message[0] == "$gen_cast" and len(message) == 2:
+                elif len(message) == 2 and is_atom(message[0], "$gen_cast"):
                     body = message[1]
                     value = module.handle_cast(body, self.state)
                 elif self.process.is_parent_exit(message):

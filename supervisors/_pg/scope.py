@@ -114,27 +114,27 @@ class Scope(GenServer):
 
     def handle_info(self, message: Any, state: ScopeState) -> Any:
         match message:
-            case ("DOWN", ref, "process", _, _) if ref in state.watching:
+            case (str("DOWN"), Ref() as ref, str("process"), _, _) if ref in state.watching:
                 _gone(state, ref)
-            case ("pg_join", peer, group, pids) if peer in state.others:
+            case (str("pg_join"), Pid() as peer, group, pids) if peer in state.others:
                 entry = _of_peer(state, group)
                 if entry is not None:
                     _peer_join(state, state.others[peer], entry, pids)
-            case ("pg_leave", peer, pids, groups) if peer in state.others:
+            case (str("pg_leave"), Pid() as peer, pids, groups) if peer in state.others:
                 for group in groups:
                     entry = _of_peer(state, group)
                     if entry is not None:
                         _peer_leave(state, state.others[peer], entry, pids)
-            case ("pg_join" | "pg_leave", _, _, _):
+            case (str("pg_join" | "pg_leave"), _, _, _):
                 pass  # of a peer that is down, or not known yet: its pg_sync will tell all
-            case ("pg_sync", peer, groups):
+            case (str("pg_sync"), Pid() as peer, groups):
                 _peer_sync(state, peer, groups)
-            case ("pg_discover", peer):
+            case (str("pg_discover"), Pid() as peer):
                 _introduce(state, peer)
                 if peer not in state.others:
                     _meet(state, peer)
                     send(peer, ("pg_discover", _me()))
-            case ("nodeup", node):
+            case (str("nodeup"), node):
                 state.peers.send(node, state.name, ("pg_discover", _me()))
             case _:
                 return super().handle_info(message, state)

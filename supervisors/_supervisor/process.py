@@ -175,12 +175,12 @@ class SupervisorProcess(SystemHooks):
         if self.process.is_parent_exit(message):
             await self._terminate(message[2], message)
         match message:
-            case ("EXIT", pid, reason):
+            case (str("EXIT"), Pid() as pid, reason):
                 now = self.process.runtime.now()
                 await self._heed(self.machine.exited(pid, reason, now))
-            case ("$gen_call", from_, request):
+            case (str("$gen_call"), from_, request):
                 self._reply(from_, await self._answer_to(request))
-            case ("$gen_cast", (tag, key)) if tag == TRY_AGAIN:
+            case (str("$gen_cast"), (str() as tag, key)) if tag == TRY_AGAIN:
                 await trio.lowlevel.checkpoint()  # callers may want to get a word in
                 await self._heed(self.machine.retry(key, self.process.runtime.now()))
             case Terminate(reason=reason):
@@ -248,23 +248,23 @@ class SupervisorProcess(SystemHooks):
 
     async def _administer(self, request: Any) -> Any:
         match request:
-            case ("start_child", term):
+            case (str("start_child"), term):
                 return await self._carry_out(self.machine.start_child(term))
-            case ("terminate_child", child):
+            case (str("terminate_child"), child):
                 return await self._terminate_child(child)
-            case ("restart_child", id):
+            case (str("restart_child"), id):
                 return await self._carry_out(self.machine.restart_child(id))
-            case ("delete_child", id):
+            case (str("delete_child"), id):
                 return self.machine.delete_child(id)
-            case ("get_childspec", child):
+            case (str("get_childspec"), child):
                 if isinstance(self.machine, SimpleOneForOne) and not isinstance(child, Pid):
                     raise SupervisorError("not_found")
                 return self.machine.get_childspec(child)
-            case ("which_child", child):
+            case (str("which_child"), child):
                 return self.machine.which_child(child)
-            case "which_children":
+            case str("which_children"):
                 return self.machine.which_children()
-            case "count_children":
+            case str("count_children"):
                 return self.machine.count_children(seems_alive)
         self._emit_odd(request)
         raise SupervisorError(("unknown_request", request))

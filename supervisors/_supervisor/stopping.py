@@ -53,9 +53,9 @@ async def stop_children(
                         exit_signal(pid, "kill")
                 continue
             match message:
-                case ("EXIT", Pid() as pid, reason) if pid in shutdowns:
+                case (str("EXIT"), Pid() as pid, reason) if pid in shutdowns:
                     reasons[pid] = reason
-                case ("DOWN", Ref() as ref, _, _, reason) if ref in waiting:
+                case (str("DOWN"), Ref() as ref, _, _, reason) if ref in waiting:
                     pid = waiting.pop(ref)
                     reasons.setdefault(pid, reason)
                     unlink(pid)

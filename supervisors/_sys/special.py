@@ -48,7 +48,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final
 
 from .._cell import current_process
-from .._errors import Exit, Reason, Throw, unwinds
+from .._errors import Exit, Reason, Throw, is_atom, unwinds
 from .._gen_server.behaviour import Undefined
 from .._gen_server.reporting import shown_status
 from .._gen_server.system import loaded_class
@@ -159,7 +159,7 @@ class Special(SystemHooks):
         extras = self.process.extras
         while not self.ending and extras is not None and extras.suspended:
             match await self.process.receive(self._is_urgent, math.inf):
-                case ("EXIT", _, reason):
+                case (str("EXIT"), _, reason):
                     self.ending.append(reason)
                 case (_, _, request):
                     self._serve(request)
@@ -187,7 +187,7 @@ class Special(SystemHooks):
         return self.process.is_parent_exit(message) or (
             type(message) is tuple
             and len(message) == 3
-            and message[0] == SYSTEM
+            and is_atom(message[0], SYSTEM)
             and type(message[2]) is SystemRequest
         )
 

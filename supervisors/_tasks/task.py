@@ -31,7 +31,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 import trio
 
 from .._cell import require_process, task_process
-from .._errors import BadArg, Exit, Reason
+from .._errors import BadArg, Exit, Reason, is_atom
 from .._pid import Pid, Ref
 from .._process import Monitor, Process, info
 from .._signals import demonitor, exit_signal, unlink
@@ -191,7 +191,7 @@ class Task:
                 return False
             if len(message) == 2:
                 return message[0] is ref
-            return len(message) == 5 and message[1] is ref and message[0] == "DOWN"
+            return len(message) == 5 and message[1] is ref and is_atom(message[0], "DOWN")
 
         message = await receive(is_mine, timeout=timeout)
         if len(message) == 5:

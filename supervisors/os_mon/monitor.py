@@ -103,15 +103,15 @@ class Monitor(GenServer):
     def handle_info(self, message: Any, state: MonitorState) -> Any:
         """The clock and the helper; everything else is ignored."""
         match message:
-            case "time_to_check":
+            case str("time_to_check"):
                 return "noreply", self._begin(replace(state, periodic=True))
-            case ("collected", helper, reading, found) if helper is state.helper:
+            case (str("collected"), helper, reading, found) if helper is state.helper:
                 return "noreply", self._conclude(self._heed(state, reading, found), reading)
-            case ("late", Pid() as helper) if helper is state.helper:
+            case (str("late"), Pid() as helper) if helper is state.helper:
                 exit_signal(helper, "kill")
                 problem = f"no reading within {state.settings.helper_timeout} s"
                 return "noreply", self._fail(state, problem)
-            case ("EXIT", helper, _reason) if helper is state.helper:
+            case (str("EXIT"), helper, _reason) if helper is state.helper:
                 return "noreply", self._fail(state, "reading failed; see its crash report")
         return "noreply", state
 

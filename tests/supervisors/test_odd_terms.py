@@ -9,12 +9,16 @@ import pytest
 
 import supervisors as otp
 from supervisors import (
+    ChildSpec,
     GenServer,
     GenStateMachine,
     Registry,
+    Supervisor,
+    SupFlags,
     WarningReport,
     call,
     cast,
+    gen_event,
     pg,
     sys,
 )
@@ -207,5 +211,90 @@ def test_senders_to_the_suspended_and_the_full_have_no_part_in_it(
             await sys.resume(pid)
             await wait_all_blocked()
             assert await call(pid, "there") == "there"
+
+    as_process(body)
+
+
+class Waiting(Echo):
+    async def handle_info(self, message: Any, state: Any) -> Any:
+        return "noreply", state
+
+
+class Quiet(GenStateMachine):
+    def callback_mode(self) -> Any:
+        return "handle_event_function"
+
+    def init(self) -> Any:
+        return "ok", "begin", None
+
+    def handle_event(self, type_: Any, content: Any, state: Any, data: Any) -> Any:
+        return "keep_state_and_data"
+
+
+class WaitingQuiet(Quiet):
+    async def handle_event(self, type_: Any, content: Any, state: Any, data: Any) -> Any:
+        return "keep_state_and_data"
+
+
+class Empty(Supervisor):
+    def init(self) -> Any:
+        return SupFlags(), []
+
+
+class Simple(Supervisor):
+    def init(self) -> Any:
+        return SupFlags("simple_one_for_one"), [ChildSpec("child", (Echo.start_link, ()))]
+
+
+STRAYS = (
+    *(tuple(Odd("==", "hash") for _ in range(n)) for n in range(1, 7)),
+    *(
+        (tag, *(Odd("==", "hash") for _ in range(2)))
+        for tag in ("EXIT", "$reply", "$error", "late")
+    ),
+    *((tag, *(Odd("==", "hash") for _ in range(4))) for tag in ("DOWN", "pg_sync")),
+    ("DOWN", Odd("==", "hash"), "process", Odd("=="), Odd("==")),
+    Odd("==", "hash"),
+)
+"""What a stranger may send: nothing in it can be compared."""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        Echo.start,
+        Waiting.start,
+        Quiet.start,
+        WaitingQuiet.start,
+        Empty.start_link,
+        Simple.start_link,
+        otp.DynamicSupervisor.start_link,
+        otp.TaskSupervisor.start_link,
+        otp.Registry.start_link,
+        pg.start_link,
+        gen_event.start_link,
+    ],
+    ids=lambda start: f"{start.__module__}.{start.__qualname__}",
+)
+def test_a_message_that_cannot_be_compared_ends_no_behaviour(as_process: Any, start: Any) -> None:
+    async def body() -> None:
+        pid = await start()
+        for message in STRAYS:
+            otp.send(pid, message)
+            await wait_all_blocked()
+        assert otp.is_alive(pid)
+
+    as_process(body)
+
+
+@pytest.mark.parametrize("start", [Empty.start_link, Simple.start_link])
+def test_a_request_that_cannot_be_compared_is_refused_by_a_supervisor(
+    as_process: Any, start: Any
+) -> None:
+    async def body() -> None:
+        pid = await start()
+        for request in (Odd("=="), (Odd("=="), 1)):
+            assert (await call(pid, request))[0] == "error"
+        assert otp.is_alive(pid)
 
     as_process(body)
