@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -255,6 +256,21 @@ def test_attach_without_a_standard_input_ends_at_once(node: Program) -> None:
         timeout=30,
     )
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+
+
+def test_the_banner_is_the_one_of_getting_started(tmp_path: Path) -> None:
+    node = start(tmp_path / "run", "one")
+    try:
+        assert node.stdout is not None
+        banner = [node.stdout.readline()]
+        while not banner[-1].startswith("attach: "):
+            banner.append(node.stdout.readline())
+    finally:
+        node.terminate()
+        node.communicate(timeout=30)
+    came = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8080", "".join(banner))
+    came = came.replace(" --name one", "").replace("node one ", "node erlmcp ")
+    assert came in (ROOT / "docs" / "getting-started.md").read_text("utf-8")
 
 
 def test_a_node_whose_banner_cannot_be_written_serves(tmp_path: Path) -> None:
