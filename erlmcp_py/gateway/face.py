@@ -123,6 +123,10 @@ class Face:
         """Whether there are any for clients of 2026-07-28."""
         return SKILLS in (extensions(self._hellos()) or {})
 
+    def has_core_tasks(self, version: str) -> bool:
+        """Whether clients of this revision may have calls run as tasks."""
+        return core_tasks(self._hellos(), version) is not None
+
     def capabilities(self) -> ServerCapabilities:
         """What is offered to clients of every revision, of all that can be passed through."""
         offered = [each.capabilities for each in self._hellos()]

@@ -32,6 +32,7 @@ from erlmcp_py.protocol import refusals
 from erlmcp_py.protocol.errors import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    METHOD_NOT_FOUND,
     RESOURCE_NOT_FOUND,
     URL_ELICITATION_REQUIRED,
     McpError,
@@ -79,8 +80,8 @@ async def pass_on(face: Face, request: Request, scope: Scope, server: Pid) -> An
         upstream = direct(face, request.method, params, scope)
     meta = _meta(params.pop("_meta", None))
     names = tasks.TaskNames(upstream.name, upstream.sealer, face.name, scope)
-    if not tasks.has_tasks(upstream.hello, scope.version):
-        params.pop("task", None)  # of 2025-11-25: this upstream does not know it
+    if "task" in params:
+        await _check_task(face, upstream, request.method, params, scope)
 
     async def travel(caller: Caller) -> Answer:
         return await _travel(upstream, request, caller, params, meta, names)
@@ -94,6 +95,21 @@ async def pass_on(face: Face, request: Request, scope: Scope, server: Pid) -> An
         turns = Turns(upstream.parked, face.name, server, hello.server_info, request, scope)
         return await turns.answer(params, travel)
     return await travel(Caller(scope, read_progress_token(request)))
+
+
+async def _check_task(face: Face, upstream: Upstream, params: dict[str, Any], scope: Scope) -> None:
+    """A call that is to be a task, as 2025-11-25 has it. An upstream that knows none gets it without: where
+    none were offered the client has to be ready for that, elsewhere it is an error. Raises McpError.
+    """
+    await upstream.known()
+    if tasks.has_tasks(upstream.hello, scope.version):
+        return
+    if upstream.hello is None:
+        raise unavailable(upstream.unavailable_text())
+    if method == "tools/call" and face.has_core_tasks(scope.version):
+        text = f"the tool {params['name']!r} of the upstream {upstream.name!r} cannot run as a task"
+        raise refused(refusals.PROTOCOL_ERROR, text, code=METHOD_NOT_FOUND)
+    del params["task"]
 
 
 async def _travel(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from erlmcp_py.client import Client, TaskFailed
 from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway import overview
+from erlmcp_py.gateway import upstream as upstream_of_ours
 from erlmcp_py.gateway.tasks import TaskNames, begun, named
 from erlmcp_py.protocol.errors import McpError
 from erlmcp_py.protocol.extensions.skills import SKILLS
@@ -252,6 +254,65 @@ async def test_a_task_ends_with_its_program_also_if_the_next_one_uses_its_id_aga
         await other.call_tool("end")
         await client.ping()
     assert heard == []
+
+
+PLAIN = TELLER.replace(
+    ', "tasks": {"requests": {"tools": {"call": {}}}, "list": {}, "cancel": {}}', ""
+)
+assert PLAIN != TELLER
+
+
+async def call_as_task(client: Client, tool: str) -> Any:
+    answer, _ = await client.forward("tools/call", {"name": tool, "task": {"ttl": 5000}})
+    return answer
+
+
+@pytest.mark.parametrize("has_tasks", [True, False])
+async def test_together_a_task_at_one_that_is_not_known_yet_waits_until_it_is(
+    has_tasks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream_of_ours, "PATIENCE", 0.05)
+    go = str(tmp_path / "go")
+    waits = f"import os, time\nwhile not os.path.exists({go!r}): time.sleep(0.02)\n"
+    late = program(waits + (TELLER if has_tasks else PLAIN))
+    answers = []
+    async with (
+        gateway({"late": late, "old": program(TELLER)}) as node,
+        node.at(mode="legacy") as client,
+        trio.open_nursery() as nursery,
+    ):
+
+        async def call() -> None:
+            answers.append(await call_as_task(client, "late_any"))
+
+        nursery.start_soon(call)
+        late_one = (await overview.served())["late"]
+        with trio.fail_after(20):
+            while not late_one.sleep.users:
+                await trio.sleep(0.01)
+        assert late_one.hello is None
+        (tmp_path / "go").touch()
+    (answer,) = answers
+    if has_tasks:
+        assert json.loads(bytes(answer.result))["task"]["taskId"].startswith("late.")
+    else:
+        assert answer.error.code == -32601
+        assert "'any' of the upstream 'late' cannot run as a task" in answer.error.message
+
+
+async def test_together_a_task_at_one_that_has_none_is_refused_and_alone_a_plain_call() -> None:
+    code = PLAIN.replace('assert params["task"] == {"ttl": 5000}', 'assert "task" not in params')
+    code = code.replace('answer(asked, {"task": task("working")})', 'answer(asked, text("done"))')
+    upstreams = {"plain": program(code), "old": program(TELLER)}
+    async with (
+        gateway(upstreams) as node,
+        node.at(mode="legacy") as client,
+        node.at("plain", mode="legacy") as alone,
+    ):
+        await client.list_tools()
+        assert (await call_as_task(client, "plain_any")).error.code == -32601
+        assert b"done" in bytes((await call_as_task(alone, "any")).result)
+        assert said(await client.call_tool("plain_any")) == "done"
 
 
 def names() -> TaskNames:
