@@ -97,7 +97,9 @@ async def pass_on(face: Face, request: Request, scope: Scope, server: Pid) -> An
     return await travel(Caller(scope, read_progress_token(request)))
 
 
-async def _check_task(face: Face, upstream: Upstream, params: dict[str, Any], scope: Scope) -> None:
+async def _check_task(
+    face: Face, upstream: Upstream, method: str, params: dict[str, Any], scope: Scope
+) -> None:
     """A call that is to be a task, as 2025-11-25 has it. An upstream that knows none gets it without: where
     none were offered the client has to be ready for that, elsewhere it is an error. Raises McpError.
     """
