@@ -34,7 +34,7 @@ async def one_at_work(pool: str, probe: Probe) -> AsyncIterator[None]:
             yield
     else:
         async with listening(probe) as world, world.client() as client:
-            await client.send(modern("hang", 1))
+            await client.say(modern("hang", 1))
             await probe.started.wait()
             yield
 

@@ -34,7 +34,7 @@ async def test_who_came_in_and_was_not_served_yet_is_closed(ending: str) -> None
 
 async def test_the_machine_of_a_quiet_client_is_asked_whether_it_is_there() -> None:
     async with listening() as world, world.client() as client:
-        assert "error" in await client.ask(b"{}")
+        assert "error" in await client.query(b"{}")
         state: Any = await sys.get_state("tcp_connections")
         (connection,) = state.open.values()
         with socket.socket(fileno=os.dup(connection.wire.descriptor)) as sock:

@@ -35,7 +35,7 @@ class TcpClient:
             return data + b"\n"
         return struct.pack(">I", len(data)) + data
 
-    async def send(self, *messages: Any) -> None:
+    async def say(self, *messages: Any) -> None:
         await self.stream.send_all(b"".join(map(self.frame, messages)))
 
     async def receive(self) -> Any:
@@ -64,8 +64,8 @@ class TcpClient:
         message, self.buffer = self.buffer[4:end], self.buffer[end:]
         return message
 
-    async def ask(self, message: Any) -> Any:
-        await self.send(message)
+    async def query(self, message: Any) -> Any:
+        await self.say(message)
         return await self.receive()
 
     async def reset(self) -> None:

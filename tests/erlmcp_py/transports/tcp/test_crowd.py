@@ -11,8 +11,8 @@ import trio
 from erlmcp_py import registry
 from erlmcp_py.transports.conversation import Limits
 from tests.erlmcp_py.transports.http.client import initialize, legacy_call
+from tests.erlmcp_py.transports.messages import ask_name, cancel, modern
 from tests.erlmcp_py.transports.tcp.client import Framing, TcpClient, World, listening
-from tests.erlmcp_py.transports.tcp.test_tcp import ask_name, cancel, modern
 
 ANSWER = {"action": "accept", "content": {"name": "Ada"}}
 
@@ -34,7 +34,7 @@ class Member:
         if self.legacy:
             hello = initialize()
             hello["params"]["capabilities"] = {"elicitation": {}}
-            await self.client.ask(hello)
+            await self.client.query(hello)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.read)
             for number in range(rounds):
@@ -48,7 +48,7 @@ class Member:
 
     async def send(self, *messages: Any) -> None:
         async with self.writing:
-            await self.client.send(*messages)
+            await self.client.say(*messages)
 
     def some(self, number: int) -> list[Any]:
         messages = []

@@ -8,9 +8,9 @@ import pytest
 import trio
 
 from erlmcp_py.transports.net.settings import TlsSettings
+from tests.erlmcp_py.transports.messages import modern
 from tests.erlmcp_py.transports.net.certificates import Authority
 from tests.erlmcp_py.transports.tcp.client import Framing, TcpClient, listening
-from tests.erlmcp_py.transports.tcp.test_tcp import modern
 
 
 @pytest.mark.parametrize("framing", ["newline", "length"])
@@ -27,10 +27,10 @@ async def test_calls_are_answered_over_tls(tmp_path: Path, framing: Framing) -> 
             client = TcpClient(stream, framing)  # type: ignore[arg-type]
             messages = [modern(("echo", "later")[n % 2], n, text="x" * 1000) for n in range(200)]
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(client.send, *messages)
+                nursery.start_soon(client.say, *messages)
                 answers = {(await client.receive())["id"] for _ in messages}
             assert answers == set(range(200))
         async with world.client() as client:
-            refused = await client.ask(modern("echo", 1, text="x"))
+            refused = await client.query(modern("echo", 1, text="x"))
             assert "speaks TLS" in refused["error"]["message"]
             assert await client.receive() is None
