@@ -34,9 +34,12 @@ def drain(name: str, as_json: bool, deadline: float | None) -> None:
     def show(left: dict[str, Any]) -> None:
         if as_json:
             return
-        requests, connections = left["requests"], left["connections"]
+        requests, connections = (
+            f"{left[of]} {of.removesuffix('s') if left[of] == 1 else of}"
+            for of in ("requests", "connections")
+        )
         click.echo(
-            f"draining: {requests} requests and {connections} connections left, "
+            f"draining: {requests} and {connections} left, "
             f"{left['remaining']:.0f} s to the deadline"
         )
 

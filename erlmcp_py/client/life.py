@@ -106,7 +106,8 @@ class Life:
             where, failure = str(self.where), str(self._desk.failure)
             # Whoever opens a client runs this program, and may be told everything.
             text = ": ".join(filter(None, (failure, self._desk.status().detail)))
-            raise ConnectError(text if failure.startswith(where) else f"{where}: {text}")
+            place = failure.partition(": ")[0]  # the server, or the origin of its URL
+            raise ConnectError(text if where.startswith(place) else f"{where}: {text}")
 
     async def _end(self, pid: Pid) -> None:
         with trio.CancelScope(shield=True):

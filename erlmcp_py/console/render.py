@@ -150,7 +150,21 @@ def status(found: Mapping[str, Any]) -> RenderableType:
     shown["memory"] = size(found["memory"])
     shown["uptime"] = duration(found["uptime"])
     shown["cpu_seconds"] = f"{found['cpu_seconds']:.2f}"
+    if "workers" in found:
+        shown["workers"] = [_worker(row) for row in found["workers"]]
     return by_shape(shown)
+
+
+def _worker(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a node that has some; one that does not run has neither memory nor time."""
+    if "memory" not in row:
+        return row
+    return {
+        **row,
+        "uptime": duration(row["uptime"]),
+        "memory": size(row["memory"]),
+        "cpu_seconds": f"{row['cpu_seconds']:.2f}",
+    }
 
 
 def state(found: Mapping[str, Any]) -> RenderableType:

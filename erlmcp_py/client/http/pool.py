@@ -9,6 +9,7 @@ request's own misfortune.
 from __future__ import annotations
 
 import math
+import os
 import re
 import ssl
 from collections.abc import Callable
@@ -186,6 +187,9 @@ def _is_free(wire: Wire, parser: ResponseParser) -> bool:
 def _reason(problem: OSError) -> str:
     """One line; what was tried at several addresses is said once for each."""
     if isinstance(problem.__cause__, BaseExceptionGroup):
-        problems = dict.fromkeys(str(one) for one in problem.__cause__.exceptions)
+        problems = dict.fromkeys(
+            os.strerror(one.errno) if isinstance(one, OSError) and one.errno else str(one)
+            for one in problem.__cause__.exceptions
+        )
         return "; ".join(problems)
     return problem.strerror or str(problem)

@@ -96,7 +96,9 @@ class Drainer(GenServer):
                 if begun:
                     send(own_pid(), "tick")
                     state.said_at = now
-                    log("info", f"draining: {why}; requests have {drain.ends_at - now:g} s to end")
+                    log(
+                        "info", f"draining: {why}; requests have {drain.ends_at - now:.3g} s to end"
+                    )
                 return ("reply", begun, state)
             case ("status",):
                 return ("reply", drain.status(now), state)

@@ -82,7 +82,7 @@ def test_no_server_there(node: Node) -> None:
     assert "there is no server 'nothing'" in result.stderr
     result = run("call", "http://127.0.0.1:1/mcp", "echo")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-    assert "http://127.0.0.1:1/mcp: " in result.stderr
+    assert result.stderr == ("erlmcp-node: http://127.0.0.1:1: no connection: Connection refused\n")
 
 
 class Old(BaseHTTPRequestHandler):

@@ -127,6 +127,15 @@ def test_on_a_narrow_terminal_figures_are_left_out_before_names_are(width: int) 
     assert max(len(head), len(row)) <= width
 
 
+def test_workers_are_told_in_the_units_of_everything_else() -> None:
+    up = {"worker": "n-1", "restarts": 1, "uptime": 75.0, "memory": 2048, "cpu_seconds": 0.531}
+    down = {"worker": "n-2", "restarts": 2}
+    text = drawn("status", {"memory": 0, "uptime": 0, "cpu_seconds": 0, "workers": [up, down]})
+    first, second = text.splitlines()[-2:]
+    assert first.split() == ["n-1", "1", "1m15s", "2.0K", "0.53"]
+    assert second.split() == ["n-2", "2", "-", "-", "-"]
+
+
 def test_what_a_list_is_sorted_by_is_the_last_to_be_left_out() -> None:
     out = io.StringIO()
     screen = render.screen(out)
