@@ -135,7 +135,7 @@ def is_content_hint(hint: Any) -> bool:
 
 def _structured(value: Any, output: Output, era: Era) -> CallToolResult:
     plain = _plain(value)
-    problem = output.errors(plain)
+    problem = output.validator.first_error(plain)
     if problem is not None:
         raise BadResult(f"the result does not match the output schema: {problem}")
     structured = {"result": plain} if era == "legacy" and output.wrapped else plain

@@ -124,10 +124,6 @@ class Output:
         """Whether a legacy client gets ``{"result": value}``."""
         return self.legacy_schema is not None and self.legacy_schema is not self.schema
 
-    def errors(self, structured: Any) -> str | None:
-        """What is wrong with a result, or None if it matches the schema."""
-        return self.validator.first_error(structured)
-
 
 def arguments_of(handler: Handler) -> Arguments:
     """The `Arguments` of a handler; TypeError names file:line and parameter on a bad hint."""

@@ -75,7 +75,9 @@ class Exchange(Connection):
             if http is None:
                 return
             self.begin()
-            await carry_out(self, http, self._decide(http))
+            waiting = carry_out(self, http, self._decide(http))
+            if waiting is not None:
+                await waiting
             self.end()
         way.finish()
         await way.flush()

@@ -15,6 +15,7 @@ the session, for a client that comes back for it (`resuming`).
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -74,9 +75,6 @@ async def find_server(
     connection: Connection, name: str | None, id: RequestId | None
 ) -> Pid | Answer:
     """The process of a server, or the answer that says why there is none."""
-    server = registry.at_hand(name, connection.config.name)
-    if server is not None:
-        return server
     try:
         return await registry.find(name, transport=connection.config.name)
     except registry.ServerDown as down:
@@ -86,15 +84,16 @@ async def find_server(
         return error_answer(id, error, "legacy", 404)
 
 
-async def call_server(
+def call_server(
     connection: Connection,
     http: HttpRequest,
     server: Pid,
     request: Request,
     scope: Scope,
     streams: EventStreams | None = None,
-) -> None:
-    """Dispatch the request and write what comes of it.
+) -> Awaitable[None] | None:
+    """Dispatch the request and write what comes of it; None if that has been done, else what is to be
+    awaited.
 
     streams: of the session; None where a broken stream cannot be resumed.
     """
@@ -103,14 +102,12 @@ async def call_server(
         ticket = send_request(server, dispatch)
         waiting = _Waiting(connection, http, server, request, scope, ticket, streams)
         waiting.open()
-        await waiting.run(await connection.poll())
-        return
+        return waiting.run()
     answer, pending = call_or_send(server, dispatch)
     if pending is None:
         write_message(connection, http, answer, scope.era)
-        return
-    waiting = _Waiting(connection, http, server, request, scope, pending, streams)
-    await waiting.run(await connection.poll())
+        return None
+    return _Waiting(connection, http, server, request, scope, pending, streams).run()
 
 
 class _Waiting:
@@ -147,9 +144,10 @@ class _Waiting:
         """Answer as a stream whatever comes."""
         self._open_stream()
 
-    async def run(self, message: Any) -> None:
+    async def run(self) -> None:
         """Until the answer is written, or nobody wants it any more."""
         connection, scope = self.connection, self.scope
+        message = await connection.poll()
         # What was written for earlier requests must not wait for this one.
         await connection.wire.flush()
         if scope.session is not None:

@@ -132,7 +132,9 @@ class Connection(NetConnection):
                 if self.config.company is not None and alone and await moved(self, event, plan):  # type: ignore[arg-type]
                     return
                 self.begin()
-                await carry_out(self, event, plan)  # type: ignore[arg-type]
+                waiting = carry_out(self, event, plan)  # type: ignore[arg-type]
+                if waiting is not None:
+                    await waiting
                 self.end()
                 if wire.unsent > WRITE_SOON:
                     await wire.flush()
@@ -153,7 +155,7 @@ class Connection(NetConnection):
                 await wire.flush()
         # The socket may stay for days: nothing of HTTP has to stay with it.
         rest = parser.rest
-        del data, event, events, plan, parser, self._parser
+        del data, event, events, plan, waiting, parser, self._parser
         await self.socket.run(rest)
         self._end_socket()
         await wire.linger()
@@ -191,7 +193,9 @@ class Connection(NetConnection):
                 body,
                 content_type=content_type,
                 headers=(*self.always, *headers) if self.always else headers,
-                keep_alive=self.persists(http),
+                keep_alive=(
+                    self.persists(http) if self.draining or self.closing else http.keep_alive
+                ),
                 head_only=http.method == "HEAD",
                 version=http.version,
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from erlmcp_py.protocol.refusals import UNAVAILABLE
 from erlmcp_py.protocol.subscriptions import LISTEN
+from erlmcp_py.registry import at_hand
 from erlmcp_py.server.scope import Scope
 from erlmcp_py.transports.http import legacy, legacy_sse
 from erlmcp_py.transports.http.answering import write_answer
@@ -29,46 +31,63 @@ from erlmcp_py.transports.http.request import HttpRequest
 from erlmcp_py.transports.http.resuming import open_stream
 from erlmcp_py.transports.http.upgrading import open_socket
 from erlmcp_py.transports.outlet import Outlet
-from supervisors import CallExit
+from supervisors import CallExit, Pid
 
 if TYPE_CHECKING:
     from erlmcp_py.transports.http.connection import Connection
 
 
-async def carry_out(connection: Connection, http: HttpRequest, plan: Plan) -> None:
-    """Do what the plan says and write the answer; the caller flushes."""
+def carry_out(connection: Connection, http: HttpRequest, plan: Plan) -> Awaitable[None] | None:
+    """Do what the plan says and write the answer; the caller flushes. None if that has been done, else
+    what is to be awaited: most requests are answered without a coroutine.
+    """
     match plan:
         case Invoke():
-            await _invoke(connection, http, plan)
+            return _invoke(connection, http, plan)
         case Answer():
             write_answer(connection, http, plan)
         case Deliver():
-            await legacy.deliver(connection, http, plan)
+            return legacy.deliver(connection, http, plan)
         case Initialize():
-            await legacy.initialize(connection, http, plan)
+            return legacy.initialize(connection, http, plan)
         case OpenStream():
-            await open_stream(connection, http, plan)
+            return open_stream(connection, http, plan)
         case EndSession():
-            await legacy.end_session(connection, http, plan)
+            return legacy.end_session(connection, http, plan)
         case PostSse():
             legacy_sse.post(connection, http, plan)
         case OpenSse():
-            await legacy_sse.open_stream(connection, http, plan)
+            return legacy_sse.open_stream(connection, http, plan)
         case OpenSocket():
-            await open_socket(connection, http, plan)
+            return open_socket(connection, http, plan)
         case Visit():
-            await _visit(connection, http, plan)
+            return _visit(connection, http, plan)
+    return None
 
 
-async def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> None:
-    request, meta = plan.request, plan.meta
-    server = await find_server(connection, plan.server, request.id)
+def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> Awaitable[None] | None:
+    server = at_hand(plan.server, connection.config.name)
+    if server is None:
+        return _invoke_when_found(connection, http, plan)
+    return _invoke_at(connection, http, plan, server)
+
+
+async def _invoke_when_found(connection: Connection, http: HttpRequest, plan: Invoke) -> None:
+    server = await find_server(connection, plan.server, plan.request.id)
     if isinstance(server, Answer):
         write_answer(connection, http, server)
         return
+    waiting = _invoke_at(connection, http, plan, server)
+    if waiting is not None:
+        await waiting
+
+
+def _invoke_at(
+    connection: Connection, http: HttpRequest, plan: Invoke, server: Pid
+) -> Awaitable[None] | None:
+    request, meta = plan.request, plan.meta
     if request.method == LISTEN:
-        await listen(connection, http, server, request, meta)
-        return
+        return listen(connection, http, server, request, meta)
     key = (connection.pid, request.id)
     scope = Scope(
         era="modern",
@@ -80,7 +99,7 @@ async def _invoke(connection: Connection, http: HttpRequest, plan: Invoke) -> No
         log_level=meta.log_level,
         header=http.headers.get,
     )
-    await call_server(connection, http, server, request, scope)
+    return call_server(connection, http, server, request, scope)
 
 
 async def _visit(connection: Connection, http: HttpRequest, plan: Visit) -> None:

@@ -176,7 +176,9 @@ async def _request(
         send=outlet.ask,
         close_stream=outlet.close_stream,
     )
-    await call_server(connection, http, server, request, scope, view.streams)
+    waiting = call_server(connection, http, server, request, scope, view.streams)
+    if waiting is not None:
+        await waiting
 
 
 async def _subscribe(

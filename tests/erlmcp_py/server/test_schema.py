@@ -389,8 +389,8 @@ class TestOutput:
         output = returning(Tree)
         assert output is not None
         assert output.schema["type"] == "object"
-        assert output.errors({"value": 1, "children": [{"value": "x"}]}) is not None
-        assert output.errors({"value": 1, "children": [{"value": 2}]}) is None
+        assert output.validator.first_error({"value": 1, "children": [{"value": "x"}]}) is not None
+        assert output.validator.first_error({"value": 1, "children": [{"value": 2}]}) is None
 
     @pytest.mark.parametrize("hint", [int, list[Point], Point | None, Color, Literal[1, 2]])
     def test_other_values_are_wrapped_for_legacy_clients(self, hint: Any) -> None:
@@ -409,7 +409,7 @@ class TestOutput:
     def test_nan_is_no_json(self) -> None:
         output = returning(float)
         assert output is not None
-        assert output.errors(math.nan) is not None
+        assert output.validator.first_error(math.nan) is not None
 
 
 @pytest.mark.parametrize(
