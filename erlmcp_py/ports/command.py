@@ -84,6 +84,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         for text in (*self.argv, *self.env.keys(), *self.env.values(), self.cwd or ""):
             if "\0" in text:
                 raise PortError(f"{self.argv[0]}: {text!r} holds a NUL character")
+            try:
+                os.fsencode(text)
+            except UnicodeEncodeError:  # half a surrogate pair, which JSON can say
+                raise PortError(f"{self.argv[0]}: {text!r} cannot be written as bytes") from None
         for name in self.env:
             if not name or "=" in name:
                 raise PortError(f"{self.argv[0]}: {name!r} is no name of an environment variable")

@@ -16,7 +16,7 @@ import trio
 from trio.lowlevel import wait_readable
 
 from erlmcp_py.ports.exit import take
-from erlmcp_py.ports.group import living
+from erlmcp_py.ports.group import any_stopped, living
 
 _STUBBORN: Final = 5.0
 """Seconds that processes get to disappear after SIGKILL; one that waits for a dead disk does not."""
@@ -32,6 +32,24 @@ async def end_group(leader: int, grace: float) -> list[int]:
     matters where something outside depends on it (`docker run` ends its container), and turns to
     requests that wait in its pipe, if at all, after that. Others ignore SIGCONT.
     """
+    try:
+        return await _end_members(leader, grace)
+    except OSError:
+        # There is no descriptor left to look with, or no memory. The group is there without looking; it is
+        # not asked, because whether it obeys could not be seen.
+        _signal_group(leader)
+        return []
+
+
+def is_held_up(leader: int) -> bool:
+    """Whether one of its session is stopped, as far as can be seen."""
+    try:
+        return any_stopped(leader)
+    except OSError:
+        return False
+
+
+async def _end_members(leader: int, grace: float) -> list[int]:
     if members := _first_look(leader):
         _signal(members, signal.SIGTERM)
         _signal(members, signal.SIGCONT)
@@ -90,6 +108,9 @@ async def _gone(pid: int) -> None:
         watch = os.pidfd_open(pid)
     except ProcessLookupError:
         return
+    except OSError:
+        # No descriptor is left: whoever waits has a time limit, and looks then.
+        await trio.sleep_forever()
     try:
         await wait_readable(watch)
     finally:

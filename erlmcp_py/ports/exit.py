@@ -35,6 +35,19 @@ class Exit(msgspec.Struct, frozen=True):
         return f"was ended by {name}"
 
 
+def reap(leader: int) -> Exit | None:
+    """How the child `leader` ended, None if it has not; reaped together with what else of its group is
+    ours: where this process is the init of a container, orphans become its children.
+    """
+    ended = take(leader)
+    try:
+        while ended is not None and os.waitid(os.P_PGID, leader, os.WEXITED | os.WNOHANG):
+            continue
+    except ChildProcessError:
+        return ended
+    return ended
+
+
 def take(pid: int, options: int = 0) -> Exit | None:
     """How the child `pid` ended, None if it has not; it is reaped unless `options` is WNOWAIT."""
     try:

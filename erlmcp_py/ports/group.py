@@ -88,6 +88,8 @@ def _table() -> Iterator[tuple[int, list[bytes]]]:
                 file = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended since
+            except PermissionError:
+                continue  # somebody else's, on a system that shows only one's own (hidepid)
             try:
                 text = os.read(file, _LONGEST)
             except ProcessLookupError:

@@ -46,20 +46,30 @@ class Warden:
         return None if program is None else program.pid
 
     def add(self, group: int) -> None:
-        """End this group if the node dies."""
+        """End this group if the node dies. Raises OSError if nobody can be started who would."""
         with self._lock:
             self._groups.add(group)
-            if self._program is None or not self._tell(f"+{group}\n"):
-                self._start()
+            try:
+                self._say(f"+{group}\n")
+            except OSError:
+                self._groups.discard(group)
+                raise
 
     def remove(self, group: int) -> None:
-        """The group has ended; its number may mean others now."""
+        """The group has ended; its number may mean others soon."""
         with self._lock:
             self._groups.discard(group)
             if not self._groups:
                 self._stop()
-            elif not self._tell(f"-{group}\n"):
-                self._start()
+                return
+            try:
+                self._say(f"-{group}\n")
+            except OSError:
+                return  # the next group that begins or ends has another one started
+
+    def _say(self, line: str) -> None:
+        if self._program is None or not self._tell(line):
+            self._start()
 
     def _tell(self, line: str) -> bool:
         """False if the program is gone, or so stuck that its pipe is full."""
@@ -71,8 +81,8 @@ class Warden:
 
     def _start(self) -> None:
         self._stop()
-        theirs, self._pipe = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._pipe, False)
+        theirs, ours = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(ours, False)
         try:
             self._program = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_PROGRAM)],
@@ -82,8 +92,12 @@ class Warden:
                 start_new_session=True,
                 cwd="/",
             )
+        except OSError:
+            os.close(ours)
+            raise
         finally:
             os.close(theirs)
+        self._pipe = ours
         for group in self._groups:
             self._tell(f"+{group}\n")
 

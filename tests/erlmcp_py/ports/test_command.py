@@ -60,6 +60,7 @@ def test_each_fault_has_its_own_words(tmp_path: Path) -> None:
     )
     assert "holds a NUL character" in refusal(argv=("cat", "a\0b"))
     assert "holds a NUL character" in refusal(argv=("cat",), env={"A": "\0"})
+    assert "'a\\ud800' cannot be written as bytes" in refusal(argv=("cat", "a\ud800"))
     assert "is no name of an environment variable" in refusal(argv=("cat",), env={"A=B": "c"})
 
 

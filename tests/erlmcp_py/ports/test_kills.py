@@ -74,7 +74,7 @@ async def test_owners_killed_at_any_moment_leave_nothing(seed: int) -> None:
     assert len(started) > 50
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError, ProcessLookupError])
+@pytest.mark.parametrize("error", [FileNotFoundError, ProcessLookupError, PermissionError])
 def test_who_ends_during_a_look_is_left_out(
     monkeypatch: pytest.MonkeyPatch, error: type[OSError]
 ) -> None:

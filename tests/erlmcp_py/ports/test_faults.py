@@ -1,0 +1,237 @@
+"""What may go wrong around the end of a program: late readers, double ends, no descriptors, orphans."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import trio
+
+from erlmcp_py.ports import Exit, Graces, Port, PortError, open_port
+from erlmcp_py.ports.group import living
+from erlmcp_py.ports.warden import warden
+from supervisors import Runtime, is_alive, spawn
+
+from .conftest import descriptors, in_process, python, state, until
+
+AT_ONCE = Graces(close=0.05, term=0.05)
+READS = "import sys; sys.stdin.read(); sys.exit(6)"
+DEAF = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+SHARES_STDERR = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+time.sleep(600)
+"""
+
+
+async def test_its_number_is_nobody_else_s_as_long_as_it_can_be_signalled(owned) -> None:
+    """Also while last lines are waited for, which here a daemon keeps from coming."""
+    seen: list[str | None] = []
+
+    async def look(port: Port) -> None:
+        while not port.has_ended:
+            seen.append(state(port.pid))
+            await trio.sleep(0.01)
+
+    async def owner():
+        async with open_port(python(SHARES_STDERR), graces=AT_ONCE, on_stderr=print) as port:
+            daemon = int(await port.read())
+            spawn(look, port)
+        os.kill(daemon, signal.SIGKILL)
+
+    await owned(owner)
+    assert "Z" in seen
+    assert None not in seen
+
+
+async def test_ended_twice_it_ends_once(owned) -> None:
+    async def owner():
+        async with open_port(python(DEAF), graces=AT_ONCE) as port:
+            await port.read()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(port.end, AT_ONCE)
+                nursery.start_soon(port.end, AT_ONCE)
+            assert port.has_ended
+            await port.end(AT_ONCE)
+        return port.exit
+
+    assert await owned(owner) == Exit(None, signal.SIGKILL)
+
+
+async def test_whoever_waits_is_told_the_same_as_the_owner(owned) -> None:
+    told: list[Exit] = []
+
+    async def waiter(port: Port) -> None:
+        told.append(await port.wait())
+
+    async def owner():
+        async with open_port(python(DEAF), graces=AT_ONCE) as port:
+            await port.read()
+            waiters = [spawn(waiter, port) for _ in range(9)]
+        await until(lambda: not any(map(is_alive, waiters)), "they were told")
+
+    await owned(owner)
+    assert told == [Exit(None, signal.SIGKILL)] * 9
+
+
+async def test_closed_pipes_say_so(owned) -> None:
+    async def owner():
+        async with open_port(python(READS)) as port:
+            port.close_stdin()
+            port.close_stdin()
+            with pytest.raises(trio.ClosedResourceError, match="has closed this pipe"):
+                await port.write(b"x")
+        with pytest.raises(trio.ClosedResourceError, match="has closed this pipe"):
+            await port.read()
+
+    await owned(owner)
+
+
+async def test_one_that_closes_its_output_lives_on_and_ends_in_order(owned) -> None:
+    async def owner():
+        async with open_port(python(f"import os; os.close(1); {READS}")) as port:
+            assert await port.read() == b""
+            assert port.exit is None
+        return port.exit
+
+    assert await owned(owner) == Exit(6)
+
+
+async def test_last_words_to_a_reader_that_has_crashed_hold_nobody_up(runtime: Runtime) -> None:
+    code = """
+import os, sys
+os.write(2, b"first\\n")
+sys.stdin.read()
+os.write(2, b"x" * (1 << 20))
+sys.exit(5)
+"""
+    ports: list[Port] = []
+
+    def take(line: str) -> None:
+        raise ValueError(line)
+
+    async def owner() -> None:
+        async with open_port(python(code), graces=Graces(close=10), on_stderr=take) as port:
+            ports.append(port)
+            await trio.sleep_forever()
+
+    spawn(in_process, owner)
+    await until(lambda: ports and ports[0].has_ended, "it ended")
+    assert ports[0].exit == Exit(5)
+
+
+async def test_a_flood_of_lines_lets_others_have_their_turn(owned) -> None:
+    turns, lines = 0, dict[int, int]()
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    def take(line: str) -> None:
+        lines[turns] = lines.get(turns, 0) + 1
+
+    async def owner():
+        code = r"import os, time; os.write(2, b'\n' * (1 << 16)); time.sleep(0.2)"
+        async with open_port(python(code), on_stderr=take) as port, trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            await port.wait()
+            await port.wait_stderr()
+            nursery.cancel_scope.cancel()
+
+    await owned(owner)
+    assert sum(lines.values()) == 1 << 16
+    assert max(lines.values()) <= 1 << 14
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Not one more can be had."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open("/dev/null", os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_a_node_without_descriptors_ends_its_programs_all_the_same(owned) -> None:
+    async def owner():
+        with ExitStack() as until_it_has_ended:
+            async with open_port(python(DEAF), graces=AT_ONCE) as port:
+                await port.read()
+                port.close_stdin()  # else its end would have this one
+                until_it_has_ended.enter_context(no_descriptors())
+        return port.exit, port.has_ended, state(port.pid), living(port.pid)
+
+    assert await owned(owner) == (Exit(None, signal.SIGKILL), True, None, [])
+
+
+async def test_a_start_that_fails_half_way_leaves_nothing(
+    owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it is the warden that cannot be started."""
+    command = python(DEAF)
+
+    async def owner():
+        before = descriptors()
+        with monkeypatch.context() as broken:
+            broken.setattr(sys, "executable", "/nowhere/python")
+            with pytest.raises(PortError):
+                async with open_port(command):
+                    pass
+        after = descriptors()
+        async with open_port(command, graces=AT_ONCE):
+            assert warden.pid is not None
+        return after - before, warden.pid
+
+    assert await owned(owner) == (0, None)
+
+
+@pytest.fixture
+def adopts_orphans() -> Iterator[None]:
+    """This process is to orphans what the first process of a container is."""
+    set_child_subreaper = 36
+    prctl = ctypes.CDLL(None).prctl
+    prctl(set_child_subreaper, 1, 0, 0, 0)
+    yield
+    prctl(set_child_subreaper, 0, 0, 0, 0)
+
+
+async def test_orphans_that_become_the_node_s_are_reaped_with_it(owned, adopts_orphans) -> None:
+    code = """
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            print("here", flush=True)
+            time.sleep(600)
+        os._exit(0)
+time.sleep(600)
+"""
+
+    async def owner():
+        async with open_port(python(code), graces=AT_ONCE) as port:
+            said = b""
+            while said.count(b"here") < 3:
+                said += await port.read()
+
+    await owned(owner)  # `nothing_left` looks for zombies
