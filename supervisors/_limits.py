@@ -107,7 +107,9 @@ def is_kernels(body: Any) -> bool:
     if type(body) is not tuple or len(body) == 0:
         return False
     tag = body[0]
-    return (type(tag) is str and tag in KERNEL_TAGS) or (len(body) == 5 and type(body[1]) is Ref)
+    return (type(tag) is str and tag in KERNEL_TAGS) or (
+        len(body) == 5 and isinstance(body[1], Ref)
+    )
 
 
 def admit(

@@ -147,13 +147,22 @@ class Receiver(Process):
         """A limit was set or taken away; `post` looks at every message anyway."""
 
     def _matches(self, match: Match, message: Any) -> bool:
-        """Whether a parked receive takes the message; its error belongs to the receiver."""
+        """Whether a parked receive takes the message; its error belongs to the receiver.
+
+        Asked as the receiver: whoever sends stands on another stack, where `self()` and
+        context variables are the sender's.
+        """
+        task = self.waiting_task
+        assert task is not None
+        sender, cell.current = cell.current, None
         try:
-            return bool(match(message))
+            return bool(task.context.run(match, message))
         except BaseException as error:
             if interrupts(error):
                 raise
             return True
+        finally:
+            cell.current = sender
 
     def wake(self) -> None:
         task = self.waiting_task

@@ -17,6 +17,7 @@ in a second record made on first use; an idle server stays below a kilobyte.
 
 from __future__ import annotations
 
+from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -424,9 +425,9 @@ def crash_report(process: Process, kind: str, reason: Reason) -> None:
 def _neighbours(process: Process, limit: int = 15) -> tuple[Pid, ...]:
     """Linked processes that do not trap exits, breadth first, at most `limit`."""
     found: dict[Process, None] = {}
-    queue = list(process.links or ())
+    queue = deque(process.links or ())
     while queue and len(found) < limit:
-        other = queue.pop(0)
+        other = queue.popleft()
         if other is process or other in found or other.trap_exit:
             continue
         found[other] = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from contextvars import ContextVar
 from itertools import pairwise
 
 import pytest
@@ -367,6 +368,37 @@ def test_a_match_that_raises_raises_in_the_receiver(as_process):
         spawn(sender)
         with pytest.raises(TypeError):
             await receive(lambda m: m > 1)
+
+    as_process(main)
+
+
+def test_a_match_is_asked_as_its_receiver_whoever_sends(as_process):
+    mine = ContextVar("mine", default="nobody's")
+
+    class Sender(otp.GenServer):
+        def handle_cast(self, pid, state):
+            send(pid, (pid, "the receiver's"))
+            assert otp.self() is not pid
+            return "noreply", state
+
+    async def main():
+        got = []
+
+        async def waits() -> None:
+            mine.set("the receiver's")
+            got.append(await receive(lambda message: message == (self(), mine.get())))
+
+        sender = await Sender.start_link()
+        for through in (None, sender):  # by a process with a task and by one without
+            pid = spawn(waits)
+            await trio.testing.wait_all_tasks_blocked()
+            if through is None:
+                send(pid, (pid, "the receiver's"))
+            else:
+                otp.cast(through, pid)
+            await trio.testing.wait_all_tasks_blocked()
+            assert got.pop() == (pid, "the receiver's")
+        assert self() is not pid
 
     as_process(main)
 

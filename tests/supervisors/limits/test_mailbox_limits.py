@@ -167,11 +167,15 @@ def test_what_the_kernel_sends_always_arrives(as_process, server, policy):
 
 
 @pytest.mark.parametrize("policy", ["refuse", "drop_oldest"])
-def test_a_down_with_a_tag_of_its_own_always_arrives(as_process, policy):
+@pytest.mark.parametrize("alias", [None, "explicit_unalias"])
+@pytest.mark.parametrize("full", [0, 2])
+def test_a_down_with_a_tag_of_its_own_always_arrives(as_process, policy, alias, full):
     async def main():
         limit_mailbox(2, policy)
         victim = otp.spawn(trio.sleep_forever)
-        ref = otp.monitor(victim, tag="gone")
+        ref = otp.monitor(victim, tag="gone", alias=alias)
+        for n in range(full):
+            send(otp.self(), n)
         otp.exit_signal(victim, "bang")
         await rest()
         for n in range(5):
