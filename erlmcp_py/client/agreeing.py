@@ -79,7 +79,7 @@ async def _ask(
         try:
             answer = await _within(link, call, patience)
         except RequestTimeout as problem:
-            return None, machine.failed(str(problem))
+            return None, machine.silent(str(problem))
         if isinstance(answer, ErrorResponse):
             error = answer.error
             return None, machine.refused(McpError(error.code, error.message, error.data))

@@ -15,6 +15,7 @@ import msgspec
 
 from erlmcp_py.protocol.errors import (
     HEADER_MISMATCH,
+    METHOD_NOT_FOUND,
     MISSING_CAPABILITY,
     UNSUPPORTED_VERSION,
     McpError,
@@ -67,13 +68,16 @@ Step = Discover | Initialize | Events | Agreed | Failed
 class Negotiation:
     """Of one connection. remembered: the era this server spoke the last time."""
 
-    __slots__ = ("_has_events", "_mode", "_step", "_tried")
+    __slots__ = ("_has_events", "_is_modern", "_mode", "_silence", "_step", "_tried")
 
     def __init__(
         self, mode: Mode = "auto", remembered: Era | None = None, *, has_events: bool = False
     ) -> None:
         self._mode = mode
         self._has_events = has_events
+        self._is_modern = remembered == "modern"
+        self._silence = ""
+        """That there was no answer to `server/discover`, while nothing else has been said."""
         self._tried: list[Step] = []
         legacy = mode == "legacy" or (mode == "auto" and remembered == "legacy")
         self._step: Step = Initialize(LEGACY[0]) if legacy else Discover(LATEST)
@@ -105,6 +109,10 @@ class Negotiation:
         if isinstance(self._step, Initialize):
             if isinstance(supported, list) and any(one in MODERN for one in supported):
                 return self._next(Discover(LATEST), text)
+            if self._silence and error.code == METHOD_NOT_FOUND:  # it was slow, not old
+                self._tried.append(self._step)
+                self._silence, self._step = "", Discover(LATEST)
+                return self._step
             return self._next(Events(text), text) if self._has_events else Failed(text)
         if error.code == UNSUPPORTED_VERSION and isinstance(supported, list):
             version = next((one for one in MODERN if one in supported), None)
@@ -117,8 +125,20 @@ class Negotiation:
             return Failed(text)
         return self._next(Initialize(LEGACY[0]), text)
 
+    def silent(self, text: str) -> Step:
+        """No answer came in time. WHY over HTTP that says nothing of the era of a server that is known to be
+        modern: a request has an answer there, so the server is frozen, or its network is.
+        """
+        if isinstance(self._step, Discover):
+            if self._is_modern and self._has_events:
+                return Failed(text)
+            self._silence = text
+        elif self._silence:
+            text = f"{text}, nor to server/discover"
+        return self.failed(text)
+
     def failed(self, text: str, status: int | None = None) -> Step:
-        """Silence, an end of the connection, no MCP, or (HTTP) a status without a message."""
+        """An end of the connection, no MCP, or (HTTP) a status without a message."""
         if isinstance(self._step, Initialize):
             if self._has_events and status in (400, 404, 405):
                 return self._next(Events(text), text)

@@ -36,7 +36,29 @@ def test_any_ordinary_error_leads_to_initialize(code: int) -> None:
 
 
 def test_silence_leads_to_initialize() -> None:
-    assert Negotiation().failed("no answer") == Initialize(NEWEST)
+    machine = Negotiation()
+    assert machine.silent("no answer to A") == Initialize(NEWEST)
+    assert machine.silent("no answer to B") == Failed("no answer to B, nor to server/discover")
+
+
+def test_an_address_that_is_known_to_be_modern_and_is_silent_is_frozen() -> None:
+    assert Negotiation(remembered="modern", has_events=True).silent("no answer") == Failed(
+        "no answer"
+    )
+    # A program may be another version of itself by now.
+    assert Negotiation(remembered="modern").silent("no answer") == Initialize(NEWEST)
+
+
+@pytest.mark.parametrize("has_events", [True, False])
+def test_one_that_is_slow_and_does_not_know_initialize_is_asked_once_more(has_events: bool) -> None:
+    machine = Negotiation(has_events=has_events)
+    assert machine.silent("no answer") == Initialize(NEWEST)
+    assert machine.refused(refusal(-32601)) == Discover(LATEST)
+    assert machine.discovered([LATEST]) == Agreed("modern", LATEST)
+    machine = Negotiation(has_events=has_events)
+    assert machine.silent("no answer") == Initialize(NEWEST)
+    assert machine.refused(refusal(-32601)) == Discover(LATEST)
+    assert machine.silent("no answer again") == Failed("no answer again")
 
 
 def test_a_modern_error_never_does() -> None:
