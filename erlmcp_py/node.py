@@ -215,8 +215,9 @@ async def banner(config: Config) -> list[str]:
     if tcp is not None:
         way = {"newline": "a message per line", "length": "a length before each message"}
         tls = ", TLS" if tcp.info["tls"] else ""
+        scheme = "" if tcp.info["address"].startswith("unix:") else "tcp://"
         lines.append(
-            f"  {tcp.info['address']}   {config.tcp.server or default} over TCP, "
+            f"  {scheme}{tcp.info['address']}   {config.tcp.server or default} over TCP, "
             f"{way[config.tcp.framing]}{tls}"
         )
     lines += [f"  WARNING: {line}" for line in exposed(config)]

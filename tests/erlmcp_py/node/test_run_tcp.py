@@ -35,7 +35,7 @@ def listen(id: str) -> dict[str, Any]:
 def test_tcp_is_served_beside_http_and_streams_end_in_order_on_sigterm(start) -> None:
     program = start("--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--server",
                     "examples.calculator:server")  # fmt: skip
-    found = program.until(r"(127\.0\.0\.1:\d+) +calculator over TCP, a message per line")
+    found = program.until(r"tcp://(127\.0\.0\.1:\d+) +calculator over TCP, a message per line")
     with connect(found[1]) as stream:
         call = legacy_call("calculate", 1, left=6, operator="*", right=7)
         call["params"]["_meta"] = meta()
