@@ -118,13 +118,13 @@ class Port:
         """How the program ended, once it has; what it has started may go on until the port ends."""
         async with self._waiting:
             while self._exit is None:
-                if self.has_ended:
+                if self._watch < 0:
                     raise trio.ClosedResourceError("the port has ended, but its program has not")
                 try:
                     await wait_readable(self._watch)
                 except trio.ClosedResourceError:
                     continue  # the port has ended meanwhile, and knows
-                if self.has_ended:
+                if self._watch < 0:
                     continue
                 self._exit = exits.take(self.pid, os.WNOWAIT)  # not reaped yet: see `ending`
                 if self._exit is None:
