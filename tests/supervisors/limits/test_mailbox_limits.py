@@ -180,7 +180,7 @@ def test_a_down_with_a_tag_of_its_own_always_arrives(as_process, policy, alias, 
         await rest()
         for n in range(5):
             send(otp.self(), n)
-        assert await receive(lambda m: isinstance(m, tuple)) == (
+        assert await receive(lambda m: isinstance(m, tuple), timeout=1) == (
             "gone",
             ref,
             "process",
