@@ -24,7 +24,7 @@ from erlmcp_py.transports.stdio import Channel, StdioOptions, child_spec
 from tests.erlmcp_py.cli.calls import sit_down
 from tests.erlmcp_py.transports.http.client import Sse, connect, http
 from tests.erlmcp_py.transports.node import node
-from tests.erlmcp_py.transports.stdio.test_stdio import Pipes
+from tests.erlmcp_py.transports.stdio.client import Pipes
 
 from .pages import (
     KINDS,

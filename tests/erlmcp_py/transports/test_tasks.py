@@ -22,7 +22,7 @@ from supervisors import call, whereis
 from tests.erlmcp_py.server.tasks.world import ENDED, TASKS, accept, make_server
 from tests.erlmcp_py.transports.http.client import LEGACY, MODERN, Client, connect, http
 from tests.erlmcp_py.transports.node import kill, node
-from tests.erlmcp_py.transports.stdio.test_stdio import Pipes
+from tests.erlmcp_py.transports.stdio.client import Pipes
 
 HTTP = ListenerConfig(port=0)
 PREFIX = "io.modelcontextprotocol/"

@@ -22,7 +22,7 @@ from erlmcp_py.transports.stdio import Channel, StdioOptions, child_spec
 from supervisors import call
 from tests.erlmcp_py.transports.http.client import LEGACY, connect, initialize, legacy_call
 from tests.erlmcp_py.transports.node import kill, node
-from tests.erlmcp_py.transports.stdio.test_stdio import Pipes
+from tests.erlmcp_py.transports.stdio.client import Pipes
 
 ANSWER = {"action": "accept", "content": {"name": "Ada"}}
 
