@@ -98,7 +98,7 @@ class Face:
                 nursery.start_soon(partial(upstream.known, alone=not self.together))
         only = None if self.together else self.upstreams[0]
         if only is not None and only.hello is None:
-            raise unavailable(only.unavailable_text())
+            raise unavailable(only.unavailable_text(only.config.timeout))
 
     @property
     def is_known(self) -> bool:

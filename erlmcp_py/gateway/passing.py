@@ -107,7 +107,7 @@ async def _check_task(
     if tasks.has_tasks(upstream.hello, scope.version):
         return
     if upstream.hello is None:
-        raise unavailable(upstream.unavailable_text())
+        raise unavailable(upstream.unavailable_text(upstream.config.timeout))
     if method == "tools/call" and face.has_core_tasks(scope.version):
         text = f"the tool {params['name']!r} of the upstream {upstream.name!r} cannot run as a task"
         raise refused(refusals.PROTOCOL_ERROR, text, code=METHOD_NOT_FOUND)

@@ -49,9 +49,13 @@ class News(msgspec.Struct, frozen=True):
     failures: int
 
 
-def unavailable_text(name: str, standing: Standing) -> str:
-    """Since when the upstream of this name is not there, and why."""
-    reason = standing.reason or "it has not answered yet"
+def unavailable_text(name: str, standing: Standing, waited: float | None = None) -> str:
+    """Since when the upstream of this name is not there, and why. waited: seconds that somebody has, in vain."""
+    reason = standing.reason
+    if reason is None and standing.state == "up":
+        reason = "it has not said yet what it offers"
+    elif reason is None:
+        reason = "it has not answered yet" if waited is None else f"no answer within {waited:g} s"
     return f"the upstream {name!r} is {standing.state} since {standing.since_text}: {reason}"
 
 

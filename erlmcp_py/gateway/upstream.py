@@ -157,9 +157,9 @@ class Upstream:
             next((one.pid for one in each if one.pid is not None), None),
         )
 
-    def unavailable_text(self) -> str:
-        """Since when it is not there, and why."""
-        return unavailable_text(self.name, self.standing())
+    def unavailable_text(self, waited: float | None = None) -> str:
+        """Since when it is not there, and why. waited: seconds that somebody has, in vain."""
+        return unavailable_text(self.name, self.standing(), waited)
 
     def takes(self, instance: Instance) -> bool:
         """Whether it can be given requests now."""

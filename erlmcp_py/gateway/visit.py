@@ -138,6 +138,6 @@ class Visit:
     def _no_place(self, patience: float) -> McpError:
         upstream = self._upstream
         if not upstream.is_up:
-            return unavailable(upstream.unavailable_text())
+            return unavailable(upstream.unavailable_text(patience))
         text = f"the upstream {upstream.name!r} has had no time for this within {patience:g} s"
         return refused(refusals.BACKPRESSURE, text)
