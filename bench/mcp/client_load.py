@@ -1,13 +1,15 @@
 """A client under load: somebody's client calls our server, one call after the other and many at once.
 
     python -m bench.mcp.client_load --client ours|official --era modern|legacy --seconds S --warm-up W
-        --url URL | -- COMMAND…
+        --url URL --pid SERVER | -- COMMAND…
 
-Prints one JSON line: for one call at a time (`1`) and for 64 (`64`) calls per second and the client's own
-processor time for a call. The official client runs on uvloop, ours on trio.
+Prints one JSON line: for one call at a time, with the server on the same core (`1`, `process.taking_turns`)
+and where the system puts it (`1 apart`), and for 64 (`64`) calls per second and the client's own processor
+time for a call. The official client runs on uvloop, ours on trio.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -19,9 +21,11 @@ from typing import Any
 import anyio
 
 from . import wire
-from .process import percentile
+from .process import family, percentile, taking_turns
 
-FLIGHTS = (1, 64)
+FLIGHTS = {"1": 1, "1 apart": 1, "64": 64}
+"""Calls under way at a time, by the names of the results."""
+TURNS = "1"
 CASE = wire.CASES["add"]
 
 Call = Callable[[], Awaitable[Any]]
@@ -100,9 +104,11 @@ async def _load(client: Any, options: argparse.Namespace) -> dict[str, Any]:
     results = {}
     async with client(options.url, options.command, options.era) as call:
         load = Load(call)
-        for flight in FLIGHTS:
-            await load.run(options.warm_up, flight)
-            results[str(flight)] = await load.run(options.seconds, flight)
+        server = options.pid or family(os.getpid())[1]
+        for name, flight in FLIGHTS.items():
+            with taking_turns(server) if name == TURNS else contextlib.nullcontext():
+                await load.run(options.warm_up, flight)
+                results[name] = await load.run(options.seconds, flight)
     return results
 
 
@@ -113,6 +119,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--warm-up", type=float, required=True)
     parser.add_argument("--url", default="")
+    parser.add_argument("--pid", type=int, default=0)
     parser.add_argument("command", nargs="*")
     options = parser.parse_args()
     if bool(options.url) == bool(options.command):

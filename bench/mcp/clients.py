@@ -17,13 +17,21 @@ TRANSPORTS = ("http", "stdio")
 FASTER = {OFFICIAL: (Goal("ratio", 4.0, GATEWAY),)}
 
 
-def _table(transport: str, era: str, flight: int) -> Beside:
+TITLES = {
+    "1": "1 in flight, on one core",
+    "1 apart": "1 in flight, on two cores",
+    "64": "64 in flight",
+}
+GOALS = {"1": FASTER, "1 apart": {}, "64": FASTER}
+
+
+def _table(transport: str, era: str, flight: str) -> Beside:
     name = "HTTP" if transport == "http" else transport
-    title = f"{name}, {era}, {flight} in flight"
-    key = f"client.{transport}.{era}.{flight}"
+    title = f"{name}, {era}, {TITLES[flight]}"
+    key = f"client.{transport}.{era}.{flight.replace(' ', '_')}"
     return Beside(
         (
-            Figure(f"{key}.rate", GROUP, title, "/s", "more", "per_second", FASTER),
+            Figure(f"{key}.rate", GROUP, title, "/s", "more", "per_second", GOALS[flight]),
             Figure(f"{key}.cpu", GROUP, f"{title}: CPU of the client", "µs", "less", "cpu_us"),
         ),
         (OFFICIAL,),
@@ -47,6 +55,7 @@ def clients(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
                         loads.client(name, server, transport, era) for name in ("ours", "official")
                     )
                     for flight in FLIGHTS:
-                        beside = {OFFICIAL: official[str(flight)]}
-                        tables[transport, era, flight].add(ours[str(flight)], beside)
+                        tables[transport, era, flight].add(
+                            ours[flight], {OFFICIAL: official[flight]}
+                        )
     return [line for table in tables.values() for line in table.lines()]

@@ -85,7 +85,9 @@ def idle(say: Callable[[str], None], rounds: int = IDLE_ROUNDS) -> list[Measured
 
 
 def flat(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
-    """CPU of a request while 1 to 10,000 connections are busy; one server for each round."""
+    """CPU of a request while 1 to 10,000 connections are busy; one server for each round. With one, on the
+    core of the load (`calls.LOADS`).
+    """
     tables = {
         count: Beside(
             [
@@ -110,7 +112,8 @@ def flat(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
             costs = []
             for count, table in tables.items():
                 say(f"flat: round {round + 1} of {rounds}, {count:,} connections")
-                result = loads.http(server, "modern", count)
+                turns = (loads.TURNS,) if count == 1 else ()
+                result = loads.http(server, "modern", count, *turns)
                 table.add(result)
                 costs.append(result["cpu_us"])
         dearest.add(max(costs) / min(costs))

@@ -2,20 +2,21 @@
 
     python -m bench.mcp.http_load --port P --path /mcp --pid SERVER --connections N
         --seconds S --warm-up W --era modern|legacy [--case add|echo|report|spin]
-        [--fresh] [--tls] [--mark SECONDS]
+        [--fresh] [--tls] [--turns] [--mark SECONDS]
 
 Prints one JSON line. cpu_us: of the server's processes, per request. shares: of the requests' CPU time,
 for each of those processes. kib_per_connection: what the server's memory grew by when every connection
 was open and had been answered once, which means something on a fresh server only. rss_mib: the server's
 memory every `--mark` seconds of the load. fresh: every request on a connection of its own, which the
-client opens and closes.
+client opens and closes. turns: server and load on one core (`process.taking_turns`).
 
 WHY not an HTTP client library: on two cores the load must cost less
 than what it measures. Here a request is one `send`, one `recv`, two searches in bytes, and
-one epoll wake-up may serve every connection that has an answer.
+one epoll wake-up may serve every connection that has an answer. One connection alone needs no epoll.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import select
@@ -24,7 +25,7 @@ import ssl
 from time import perf_counter
 
 from . import wire
-from .process import cpu_seconds, family, percentile, resident_mib
+from .process import cpu_seconds, family, percentile, resident_mib, taking_turns
 from .servers import trusting
 
 _PATIENCE = 10.0
@@ -179,6 +180,8 @@ class Load:
         memory in MiB every `mark` seconds.
         """
         self.latencies, self.errors = [], 0
+        if len(self.connections) == 1 and not (self.fresh or mark):
+            return self.one_by_one(self.connections[0], seconds), []
         marks: list[float] = []
         start = perf_counter()
         end = start + seconds
@@ -206,6 +209,16 @@ class Load:
             self.leave(connection)
             connection.socket.settimeout(_PATIENCE)
         return took, marks
+
+    def one_by_one(self, connection: Connection, seconds: float) -> float:
+        """The same with one connection, whose socket waits by itself."""
+        start = perf_counter()
+        end = start + seconds
+        while perf_counter() < end:
+            self.send(connection)
+            while not self.receive(connection):
+                pass
+        return perf_counter() - start
 
     def receive(self, connection: Connection) -> bool:
         """Take what has come; True when a response is complete."""
@@ -255,6 +268,7 @@ def main() -> None:
     parser.add_argument("--case", choices=wire.CASES, default="add")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--turns", action="store_true")
     parser.add_argument("--mark", type=float, default=0.0)
     options = parser.parse_args()
 
@@ -266,11 +280,12 @@ def main() -> None:
     load = Load(connections, options.era, case, fresh=options.fresh)
     load.check_first()
     memory = resident_mib(options.pid) - memory
-    load.run(options.warm_up)
     pids = family(options.pid)
-    before = [cpu_seconds(pid) for pid in pids]
-    took, marks = load.run(options.seconds, options.mark, options.pid)
-    spent = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
+    with taking_turns(options.pid) if options.turns else contextlib.nullcontext():
+        load.run(options.warm_up)
+        before = [cpu_seconds(pid) for pid in pids]
+        took, marks = load.run(options.seconds, options.mark, options.pid)
+        spent = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
     cpu = sum(spent)
     done = len(load.latencies)
     latencies = sorted(load.latencies)

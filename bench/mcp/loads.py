@@ -24,6 +24,10 @@ def _for(seconds: float) -> list[str]:
     return ["--seconds", str(seconds), "--warm-up", str(WARM_UP)]
 
 
+TURNS = "--turns"
+"""The option of a load that takes turns with its server on one core (`process.taking_turns`)."""
+
+
 def http(
     server: Running,
     era: str,
@@ -71,7 +75,7 @@ def client(name: str, server: Running, transport: str, era: str) -> dict[str, An
     command = [sys.executable, "-W", "ignore", "-m", "bench.mcp.client_load", "--client", name]
     command += ["--era", era, *_for(CLIENT_SECONDS)]
     if transport == "http":
-        command += ["--url", f"http://127.0.0.1:{server.port}{peer.path}"]
+        command += ["--url", f"http://127.0.0.1:{server.port}{peer.path}", "--pid", str(server.pid)]
     else:
         command += ["--", sys.executable, "-m", "bench.mcp.fast"]
     results = measure(command, env=peer.environment())

@@ -1,7 +1,9 @@
 """What the load generators read of the server's process, from /proc."""
 
+import contextlib
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -26,6 +28,29 @@ def family(pid: int) -> list[int]:
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
         found += [int(child) for child in children.split()]
     return found
+
+
+@contextlib.contextmanager
+def taking_turns(pid: int) -> Iterator[None]:
+    """The main thread of `pid`, and whoever asks, on one core, if there are several.
+
+    Of two that never work at the same time one always has to be woken by the other, on a core that went
+    to sleep. A virtual machine gives such a core back and gets it again, which takes as long as a small
+    call, and is charged to whoever is woken. On one core nothing sleeps. Helpers of a process (compilers,
+    collectors) keep every core.
+    """
+    mine, theirs = os.sched_getaffinity(0), os.sched_getaffinity(pid)
+    one = sorted(mine & theirs)[-1:]
+    if not one:
+        raise RuntimeError(f"process {pid} and this one may not run on the same core")
+    os.sched_setaffinity(0, one)
+    os.sched_setaffinity(pid, one)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(pid, theirs)
 
 
 def resident_mib(pid: int) -> float:

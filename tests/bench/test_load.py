@@ -5,13 +5,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from bench.mcp import wire
 from bench.mcp.framing import FRAMINGS
-from bench.mcp.http_load import split_response
-from bench.mcp.process import cpu_seconds, family, percentile, resident_mib
+from bench.mcp.http_load import Connection, Load, split_response
+from bench.mcp.process import cpu_seconds, family, percentile, resident_mib, taking_turns
 from bench.mcp.workers import listening
 
 WHOLE = b"HTTP/1.1 200 OK\r\nMcp-Session-Id: AbC\r\nContent-Length: 4\r\n\r\nbody"
@@ -134,3 +135,49 @@ def test_listening_sockets_of_a_port_are_counted():
             with socket.create_connection(("127.0.0.1", port)):
                 assert listening(port) == 2
     assert listening(port) == 0
+
+
+def test_who_takes_turns_is_on_one_core_and_then_where_it_was():
+    mine = os.sched_getaffinity(0)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        theirs = os.sched_getaffinity(other.pid)
+        with taking_turns(other.pid):
+            assert os.sched_getaffinity(0) == os.sched_getaffinity(other.pid)
+            assert len(os.sched_getaffinity(0)) == 1
+        assert (os.sched_getaffinity(0), os.sched_getaffinity(other.pid)) == (mine, theirs)
+        with taking_turns(other.pid):
+            other.kill()
+            other.wait()
+    assert os.sched_getaffinity(0) == mine
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_one_connection_asks_one_by_one_and_judges_every_answer(right):
+    case = wire.CASES["add"]
+    answers = []
+
+    def serve(listener):
+        peer = listener.accept()[0]
+        with peer:
+            while asked := peer.recv(65536):
+                id = json.loads(asked.rpartition(b"\r\n\r\n")[2])["id"]
+                text = case.answer if right else "41"
+                body = json.dumps({"id": id, "result": {"content": [{"text": text}]}}).encode()
+                whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+                answers.append(id)
+                peer.send(whole[:20])
+                peer.send(whole[20:])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        connection = Connection(listener.getsockname()[1])
+        connection.head = b"POST / HTTP/1.1\r\n\r\n"
+        load = Load([connection], "modern", case)
+        took, marks = load.run(0.01)
+        connection.socket.close()
+        thread.join()
+    assert took > 0
+    assert marks == []
+    assert len(load.latencies) == len(set(answers)) >= 1
+    assert load.errors == (0 if right else len(answers))
