@@ -47,7 +47,8 @@ def load(
     for source, layer in layers:
         check(layer, source)
         merged = _merge(merged, layer)
-    if merged.get("upstreams") and path is None and _only_examples(layers):
+    named = any("upstreams" in layer for _, layer in layers[1:])  # even if none is left of them
+    if named and path is None and _only_examples(layers):
         merged["servers"] = []  # who names upstreams does not want our examples beside them
     config = msgspec.convert(merged, Config)
     check_together(config)
