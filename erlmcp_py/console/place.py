@@ -71,7 +71,13 @@ def check_directory(directory: Path) -> None:
 
     A missing directory raises `FileNotFoundError`, which for a client means "no node here".
     """
-    found = directory.lstat()
+    try:
+        found = directory.lstat()
+    except PermissionError:
+        raise PlaceError(
+            f"{directory} cannot be entered by uid {os.geteuid()}; "
+            f"choose another with {DIRECTORY_VARIABLE}"
+        ) from None
     if not stat.S_ISDIR(found.st_mode):
         raise PlaceError(f"{directory} is not a directory")
     if found.st_uid != os.geteuid():

@@ -116,6 +116,19 @@ def test_a_released_claim_cannot_listen(tmp_path: Path) -> None:
         held.listen()
 
 
+def test_a_directory_of_somebody_else_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `su`, XDG_RUNTIME_DIR is often that of the other user."""
+
+    def lstat(_: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")  # root may enter every directory
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    with pytest.raises(PlaceError, match="cannot be entered by uid"):
+        place.check_directory(tmp_path)
+
+
 def test_a_directory_that_cannot_be_written_is_told_in_a_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "n.lock").mkdir()  # whoever runs the tests, this cannot be opened for writing
