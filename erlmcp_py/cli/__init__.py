@@ -93,6 +93,7 @@ def main() -> None:
 
     Output that cannot be written ends it with 1, the codes of the commands are theirs.
     """
+    _fill_closed()
     try:
         cli(prog_name="erlmcp-node")
     except OSError as error:
@@ -104,6 +105,17 @@ def main() -> None:
         raise SystemExit(1) from None
     finally:
         _let_go()
+
+
+def _fill_closed() -> None:
+    """Of standard input, output and error what is closed becomes the null device; the next file or socket
+    of the node would have its number, and whoever writes to standard error would write into that.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def _let_go() -> None:

@@ -6,6 +6,7 @@ Exit codes: 0 stopped in order, 1 the node gave up, 2 it could not start as it w
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -136,12 +137,23 @@ def configure(
         options["upstreams"] = read_mcp_json(mcp_json)
         check({"upstreams": options["upstreams"]}, mcp_json)  # an error names the file, not us
     config = load(overlays=files, options=options)
+    if config.stdio.enabled:
+        _check_streams()
     if config.stdio.enabled and name is None:
         # Every client starts a node of its own: they must not fight over one name.
         name = f"{config.node.name[:48]}-{os.getpid()}"
         named = msgspec.structs.replace(config.node, name=name)
         config = msgspec.structs.replace(config, node=named)
     return config
+
+
+def _check_streams() -> None:
+    """Raises `ConfigError` where a client on standard input and output cannot be."""
+    for name, stream in (("input", sys.__stdin__), ("output", sys.__stdout__)):
+        if stream is None:
+            raise ConfigError(
+                f"--stdio: standard {name} is closed; the client that starts the node has it as a pipe"
+            )
 
 
 def _check_replace(config: Config) -> None:

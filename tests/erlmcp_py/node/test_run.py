@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -148,6 +149,18 @@ def test_a_module_that_ends_the_program_is_refused(start, tmp_path) -> None:
     (tmp_path / "script.py").write_text("import sys\nsys.exit(3)\n")
     message = refused(start("--server", "script:server"))
     assert message.startswith("server 'script:server': script ends the program when it is imported")
+
+
+@pytest.mark.parametrize(("closed", "name"), [("<&-", "input"), (">&-", "output")])
+def test_stdio_without_a_stream_is_refused(closed: str, name: str) -> None:
+    """It served whatever had the number of the stream, and crashed a hundred times."""
+    ended = subprocess.run(
+        f"{sys.executable} -m erlmcp_py run --stdio --server examples.simple:server {closed}",
+        shell=True, cwd=ROOT, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"erlmcp-node: --stdio: standard {name} is closed; ")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_socket_in_no_directory(start, tmp_path) -> None:
