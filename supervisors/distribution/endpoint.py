@@ -16,6 +16,7 @@ from .._errors import Reason
 from .._gen_server.calls import From, Waiter, reply
 from .._pid import CREATION, Alias, Numbers, Pid, Ref
 from .._process import CALL, Envelope, Process, info, signal_exit
+from .._reports import WarningReport
 from .._sys.requests import arrived
 from . import signals
 from .links import Links
@@ -74,10 +75,7 @@ class Caller(Waiter):
 
     def down(self, pid: Pid, reason: Reason) -> None:
         """The call failed here: a full mailbox."""
-        watcher = self.endpoint.watching.pop((self.node, self.number), None)
-        if watcher is not None:
-            watcher.forget()
-        self.endpoint.send(self.node, signals.Down(self.number, reason))
+        self.endpoint.refuse(self.node, self.number, reason)
 
 
 class Endpoint:
@@ -189,6 +187,14 @@ class Endpoint:
                 asked = self.asked.get(number)
                 if asked is not None:
                     asked[0].fire(asked[1], reason)
+            case signals.Unreadable(asked_by, error):
+                details = {"node": node, "error": error}
+                text = "a signal of another node cannot be read here; dropped"
+                self.runtime.reports.emit(WarningReport(None, text, details))
+                if asked_by is not None:
+                    self.refuse(
+                        node, asked_by, ("badarg", f"cannot be read on {self.node}: {error}")
+                    )
             case signals.Service(name, body):
                 handler = self.services.get(name)
                 if handler is not None:
@@ -285,6 +291,13 @@ class Endpoint:
         else:
             self.send(node, signals.Reply(number, value))
 
+    def refuse(self, node: str, number: int, reason: Reason) -> None:
+        """Have a call of another node fail."""
+        watcher = self.watching.pop((node, number), None)
+        if watcher is not None:
+            watcher.forget()
+        self.send(node, signals.Down(number, reason))
+
     def broadcast(self, service: str, body: Any) -> None:
         """Send to the same service of every connected node."""
         for node in list(self.connected):
@@ -349,14 +362,22 @@ class Endpoint:
 
     def _replied(self, number: int, value: Any) -> None:
         asked = self.asked.get(number)
-        if asked is None:
-            from_ = self._calls.pop(number, None)
-            if from_ is not None:
-                reply(from_, value)
+        if asked is not None:
+            watches, waiter = asked
+            if not isinstance(waiter, Waiter):
+                return
+            if isinstance(value, signals.NoReply):
+                waiter.down(watches.process.pid, value.reason)
+            else:
+                waiter.answer(value)
             return
-        waiter = asked[1]
-        if isinstance(waiter, Waiter):
-            waiter.answer(value)
+        from_: Any = self._calls.pop(number, None)
+        if from_ is None:
+            return
+        if not isinstance(value, signals.NoReply):
+            reply(from_, value)
+        elif isinstance(waiter := getattr(from_, "_waiter", None), Waiter):
+            waiter.down(from_.pid, value.reason)
 
     def _monitor(self, node: str, number: int, target: Process | None) -> None:
         if target is None:

@@ -36,9 +36,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import trio
 
 from .._cell import current_runtime
-from .._errors import BadArg, Reason
+from .._errors import BadArg, Reason, format_reason, interrupts, shown
 from .._pid import Pid
 from .._process import Remote, Watch
+from .._reports import WarningReport
 from .._signals import exit_signal, send
 from .signals import Service
 
@@ -245,11 +246,24 @@ class GlobalNames:
         resolve = self._table[term][ours]
         if first is not ours or resolve is None:
             return
-        with self._endpoint.runtime.active():
-            winner = resolve(term, first, second)
+        winner = self._resolved(resolve, term, first, second)
         for loser in (first, second):
             if loser is not winner:
                 self._drop(term, loser)
+
+    def _resolved(self, resolve: Resolve, term: Any, first: Pid, second: Pid) -> Pid | None:
+        """Who keeps the name; nobody when `resolve` raises, as in OTP."""
+        runtime = self._endpoint.runtime
+        try:
+            with runtime.active():
+                return resolve(term, first, second)
+        except BaseException as error:
+            if interrupts(error):
+                raise
+            details = {"name": shown(term), "error": format_reason(error)}
+            text = "the resolve function of a global name failed; nobody keeps it"
+            runtime.reports.emit(WarningReport(None, text, details))
+            return None
 
     # --- what other nodes say ----------------------------------------------------------------
 

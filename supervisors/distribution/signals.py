@@ -61,6 +61,13 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class NoReply:
+    """The value of a `Reply` that could not travel: what the call fails with."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """`sender` is linked to `to` (P5); see `links` for what becomes of it."""
 
@@ -120,6 +127,17 @@ class Down:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What came in the place of a signal that cannot be made out here; it never travels.
+
+    number: of the request that it was, None for what nobody waits for. error: why.
+    """
+
+    number: int | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """Between the same part of two nodes, e.g. the keepers of global names."""
 
@@ -141,4 +159,5 @@ Signal: TypeAlias = (
     | Demonitor
     | Down
     | Service
+    | Unreadable
 )

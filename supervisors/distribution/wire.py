@@ -9,13 +9,15 @@ as Erlang's do, so bytes of strangers must never come here.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from .._errors import BadArg, format_reason
 from .._gen_server.calls import From
 from .._pid import Pid, Ref, export_pid, own_pid
-from .signals import Down, Exit, Reply, Signal
+from . import signals
+from .signals import Call, Down, Exit, NoReply, Reply, Signal, System, Unreadable
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
@@ -42,7 +44,7 @@ class Codec:
                 case Down(number, reason):
                     return self._dump(Down(number, format_reason(reason)))
                 case Reply(number, _):
-                    return self._dump(Down(number, ("badarg", str(error))))
+                    return self._dump(Reply(number, NoReply(("badarg", str(error)))))
             raise
 
     def _dump(self, signal: Signal) -> bytes:
@@ -58,11 +60,36 @@ class Codec:
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> Signal:
-        """The signal, made of objects of this node."""
-        unpickler = pickle.Unpickler(BytesIO(data))
-        unpickler.persistent_load = self.internal  # type: ignore[method-assign]
-        signal: Signal = unpickler.load()
-        return signal
+        """The signal, made of objects of this node.
+
+        What is in it may be unknown here, or refuse to be made again. An end is told all the
+        same, with text as its reason; a call fails; anything else is `Unreadable`.
+        """
+        try:
+            return _load(pickle.Unpickler(BytesIO(data)), self.internal)
+        except Exception as error:
+            why = format_reason(error)
+            match _load(_Outline(BytesIO(data)), self._addressed):
+                case Exit(sender, to, _, linked):
+                    return Exit(sender, to, f"a reason that cannot be read here: {why}", linked)
+                case Down(number, _):
+                    return Down(number, f"a reason that cannot be read here: {why}")
+                case Reply(number, _):
+                    refused = "badarg", f"the reply cannot be read here: {why}"
+                    return Reply(number, NoReply(refused))
+                case Call(number=number) | System(number=number):
+                    return Unreadable(number, why)
+            return Unreadable(None, why)
+
+    def _addressed(self, known: Any) -> Any:
+        """As `internal`, but a blank for what is neither an address nor a sort of signal."""
+        item = self.internal(known)
+        if (
+            isinstance(item, Pid | Ref | From)
+            or getattr(item, "__module__", "") == signals.__name__
+        ):
+            return item
+        return _Blank
 
     def external(self, item: Any) -> Any:
         """What stands for `item` outside, None for what is pickled as it is."""
@@ -87,3 +114,30 @@ class Codec:
             case "from", node, number, caller:
                 return self._endpoint.from_(node, number, caller)
         raise pickle.UnpicklingError(f"{known!r} stands for nothing of a node")
+
+
+def _load(unpickler: pickle.Unpickler, internal: Callable[[Any], Any]) -> Signal:
+    unpickler.persistent_load = internal  # type: ignore[method-assign]
+    signal: Signal = unpickler.load()
+    return signal
+
+
+class _Outline(pickle.Unpickler):
+    """Reads a signal and what it is addressed to, and a `_Blank` for everything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        return super().find_class(module, name) if module == signals.__name__ else _Blank
+
+
+class _Blank:
+    """Stands for any class or function, and for what they make."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def __setstate__(self, state: Any) -> None: ...
+
+    def __setitem__(self, key: Any, value: Any) -> None: ...
+
+    def append(self, item: Any) -> None: ...
+
+    def add(self, item: Any) -> None: ...
