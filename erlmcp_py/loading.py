@@ -34,6 +34,11 @@ def load_server(target: str) -> Server:
     module_name, separator, attribute = target.partition(":")
     if not (separator and module_name and attribute):
         raise ConfigError(f"server {target!r}: must be MODULE:ATTR, such as examples.simple:server")
+    if module_name.endswith(".py") or "/" in module_name:
+        meant = f"{Path(module_name).stem}:{attribute}"
+        raise ConfigError(
+            f"server {target!r}: MODULE is a module's name, not a file's; in its directory: {meant}"
+        )
     found: Any = _import(module_name, target)
     for name in attribute.split("."):
         try:

@@ -185,5 +185,6 @@ def test_the_table_of_features_leads_somewhere() -> None:
 
 def anchors(text: str) -> set[str]:
     """The sections of a page as a link names them."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)  # no comments of code
     titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}

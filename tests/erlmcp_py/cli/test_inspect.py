@@ -54,6 +54,8 @@ def test_json_has_the_schemas() -> None:
         ("examples.weather:serve", "did you mean 'server'?"),
         ("nowhere:server", "there is no module 'nowhere'"),
         ("nowhere", "must be MODULE:ATTR"),
+        ("./greeter.py:server", "not a file's; in its directory: greeter:server"),
+        ("greeter.py:server", "not a file's; in its directory: greeter:server"),
         ("ftp://nowhere/mcp", "'ftp' is none of http, https, tcp, unix, ws, wss"),
     ],
 )
