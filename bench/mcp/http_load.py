@@ -22,6 +22,7 @@ import math
 import select
 import socket
 import ssl
+import struct
 from time import perf_counter
 
 from . import wire
@@ -211,34 +212,64 @@ class Load:
         return took, marks
 
     def one_by_one(self, connection: Connection, seconds: float) -> float:
-        """The same with one connection, whose socket waits by itself."""
-        start = perf_counter()
+        """The same with one connection, whose socket waits by itself. Requests are of one length, and so
+        are answers: what has the length of the first one is whole, and judged when all have come.
+        """
+        sock, head, template = connection.socket, connection.head, self.body
+        # A time-out of Python's is one system call more for every read.
+        sock.settimeout(None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(_PATIENCE), 0))
+        answers: list[bytes] = []
+        usual = 0
+        start = now = perf_counter()
         end = start + seconds
-        while perf_counter() < end:
-            self.send(connection)
-            while not self.receive(connection):
-                pass
-        return perf_counter() - start
+        while now < end:
+            self.next_id += 1
+            sock.send(head + template % self.next_id)
+            answer = sock.recv(65536)
+            while len(answer) != usual and split_response(answer) is None:
+                answer += self.more(sock)
+            usual = usual or len(answer)
+            answers.append(answer)
+            began, now = now, perf_counter()
+            self.latencies.append(now - began)
+        sock.settimeout(_PATIENCE)
+        for answer in answers:
+            self.judge(answer)
+        return now - start
+
+    def more(self, sock: socket.socket) -> bytes:
+        """Bytes that have come."""
+        received = sock.recv(65536)
+        if not received:
+            raise RuntimeError("the server closed a connection under load")
+        return received
 
     def receive(self, connection: Connection) -> bool:
         """Take what has come; True when a response is complete."""
         try:
-            received = connection.socket.recv(65536)
+            received = self.more(connection.socket)
         except ssl.SSLWantReadError:
             return False
-        if not received:
-            raise RuntimeError("the server closed a connection under load")
         buffer = connection.buffer + received if connection.buffer else received
+        rest = self.judge(buffer, connection.sent_at)
+        connection.buffer = buffer if rest is None else rest
+        return rest is not None
+
+    def judge(self, buffer: bytes, sent_at: float | None = None) -> bytes | None:
+        """Look whether the answer is right, and count it as one to what was sent then; what comes behind
+        it. None if it is not whole.
+        """
         response = split_response(buffer)
         if response is None:
-            connection.buffer = buffer
-            return False
-        status, _, body, connection.buffer = response
-        self.latencies.append(perf_counter() - connection.sent_at)
+            return None
+        status, _, body, rest = response
+        if sent_at is not None:
+            self.latencies.append(perf_counter() - sent_at)
         if status != 200 or not wire.looks_right(body, self.needle):
             self.errors += 1
             self.first_error = self.first_error or f"{status} {body[:200]!r}"
-        return True
+        return rest
 
 
 def connect(
