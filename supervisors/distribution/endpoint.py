@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from .._errors import Reason
 from .._gen_server.calls import From, Waiter, reply
 from .._pid import CREATION, Alias, Numbers, Pid, Ref
-from .._process import CALL, Envelope, Process, info, signal_exit
+from .._process import CALL, Envelope, Process, Watch, info, signal_exit
 from .._reports import WarningReport
 from .._sys.requests import arrived
 from . import signals
@@ -78,6 +78,28 @@ class Caller(Waiter):
         self.endpoint.refuse(self.node, self.number, reason)
 
 
+class Subscriber(Watch):
+    """A process that is told of nodes, `held` times each; forgotten at its end."""
+
+    __slots__ = ("book", "held", "process")
+
+    def __init__(self, book: dict[Process, Subscriber], process: Process) -> None:
+        self.book = book
+        self.process = process
+        self.held = 0
+        book[process] = self
+        process.more().monitored_by[self] = self  # type: ignore[index]
+
+    def down(self, pid: Pid, reason: Reason) -> None:
+        """It has ended."""
+        self.book.pop(self.process, None)
+
+    def leave(self) -> None:
+        """It wants to know no more."""
+        del self.book[self.process]
+        self.process.more().monitored_by.pop(self, None)  # type: ignore[call-overload]
+
+
 class Endpoint:
     """The distribution of one runtime; `runtime.endpoint`.
 
@@ -106,7 +128,7 @@ class Endpoint:
         self._many_aliases = 64
         self._calls: dict[int, From] = {}
         self._many_calls = 64
-        self._subscribers: dict[Process, int] = {}
+        self._subscribers: dict[Process, Subscriber] = {}
         self._on_up: list[Callable[[str], object]] = []
         self._on_down: list[Callable[[str], object]] = []
         self.globals: GlobalNames = GlobalNames(self)
@@ -315,11 +337,14 @@ class Endpoint:
 
     def subscribe(self, process: Process, flag: bool) -> None:
         """`monitor_nodes`: subscriptions count, one message for each."""
-        held = self._subscribers.get(process, 0) + (1 if flag else -1)
-        if held > 0:
-            self._subscribers[process] = held
-        else:
-            self._subscribers.pop(process, None)
+        subscriber = self._subscribers.get(process)
+        if flag:
+            subscriber = subscriber or Subscriber(self._subscribers, process)
+            subscriber.held += 1
+        elif subscriber is not None:
+            subscriber.held -= 1
+            if not subscriber.held:
+                subscriber.leave()
 
     def watch_number(self, watches: RemoteWatches, key: Any) -> int:
         """A number for a monitor of a remote process."""
@@ -337,12 +362,9 @@ class Endpoint:
     # --- signals that arrived -----------------------------------------------------------------
 
     def _tell(self, what: str, node: str) -> None:
-        for process, held in list(self._subscribers.items()):
-            if not process.alive:
-                del self._subscribers[process]
-                continue
-            for _ in range(held):
-                process.pid._post(info((what, node)))
+        for subscriber in list(self._subscribers.values()):
+            for _ in range(subscriber.held):
+                subscriber.process.pid._post(info((what, node)))
 
     def _process(self, to: Pid | str) -> Process | None:
         pid = self.runtime.names.get(to) if isinstance(to, str) else to

@@ -28,13 +28,26 @@ process, its scope or the connection to its node (1.11).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._cell import current_runtime
+from .._errors import Reason
 from .._pid import Pid
-from .._process import info
+from .._process import Watch, info
 from .._signals import send
+
+
+class _Scope(Watch):
+    """Ends with its scope: what was to be told to it."""
+
+    __slots__ = ("forget",)
+
+    def __init__(self, forget: Callable[[], None]) -> None:
+        self.forget = forget
+
+    def down(self, pid: Pid, reason: Reason) -> None:
+        self.forget()
 
 
 class GroupPeers:
@@ -44,13 +57,10 @@ class GroupPeers:
         """The nodes connected now; `scope` is told of each that comes from now on."""
         endpoint = current_runtime().endpoint
 
-        def came(node: str) -> None:
-            if scope._process is None:
-                forget()
-            else:
-                scope._post(info(("nodeup", node)))
-
-        forget = endpoint.on_up(came)
+        forget = endpoint.on_up(lambda node: scope._post(info(("nodeup", node))))
+        if scope._process is not None:
+            watch = _Scope(forget)
+            scope._process.more().monitored_by[watch] = watch  # type: ignore[index]
         return tuple(endpoint.connected)
 
     def send(self, node: str, name: str, message: Any) -> None:

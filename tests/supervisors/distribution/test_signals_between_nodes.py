@@ -8,8 +8,8 @@ import pytest
 import trio
 
 import supervisors as otp
-from supervisors import BadArg, CallExit, Exit, GenServer, receive
-from supervisors.distribution import monitor_nodes, nodes
+from supervisors import BadArg, CallExit, Exit, GenServer, pg, receive
+from supervisors.distribution import GroupPeers, monitor_nodes, nodes
 
 
 class Echo(GenServer):
@@ -409,3 +409,21 @@ async def test_nodes_come_and_go(autojump_clock, cluster):
             await quiet()
 
         await nodes_.on("a", main)
+
+
+async def test_who_wanted_to_know_of_nodes_and_ended_is_forgotten(autojump_clock, cluster):
+    async with cluster("a", "b") as nodes_:
+        endpoint = nodes_.runtimes["a"].endpoint
+        before = len(endpoint._on_up)
+
+        async def curious():
+            for flag in (True, True, False):
+                monitor_nodes(flag)
+            await pg.start_link("rooms", GroupPeers())
+            otp.exit("enough")
+
+        for _ in range(3):
+            nodes_.spawn("a", curious)
+            await nodes_.rest()
+        assert len(endpoint._subscribers) == 0
+        assert len(endpoint._on_up) == before
