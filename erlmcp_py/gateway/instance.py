@@ -86,6 +86,8 @@ class Instance:
         self._ready_since = 0
         """The number of the connection for which it is."""
         self._forgiving = False
+        self._wanted = 0
+        """Ends that somebody has ordered and that have not been noted yet."""
         self._noted = trio.Event()
         self._since = wall_clock()
         self._reason: str | None = None
@@ -184,7 +186,9 @@ class Instance:
         status = self.client.status()
         before, self._seen = self._seen, self._mark()
         news = News(up=self._seen[0] > before[0], failures=self._seen[1] - before[1])
-        self.failures += news.failures
+        wanted = min(self._wanted, news.failures)
+        self._wanted -= wanted
+        self.failures += news.failures - wanted
         self.restarts += self._seen[0] - max(before[0], self._begun_at[0] + 1) if news.up else 0
         now = current_runtime().now()
         if self._forgiving:
@@ -248,6 +252,7 @@ class Instance:
         try:
             with trio.move_on_after(grace):
                 await self.at_work.until_idle()
+            self._wanted = int(self.is_up)
             if not await self.client.begin_anew(reason):
                 return False
             self.rests = False
@@ -255,6 +260,7 @@ class Instance:
                 await self._noted.wait()
         finally:
             self.rests = self._forgiving = False
+            self._wanted = 0
         return True
 
     async def forward(

@@ -51,6 +51,13 @@ async def replaced(node: Node, nursery: trio.Nursery, one: UpstreamConfig) -> No
         await trio.lowlevel.checkpoint()
 
 
+async def test_a_restart_is_not_counted_among_the_failures() -> None:
+    async with reloadable({"one": program(OLD)}) as node, node.at("one") as client:
+        for _ in range(2):
+            assert (await restart()).failures == 0
+        await client.list_tools()
+
+
 @pytest.mark.parametrize("pool", [1, 2])
 async def test_while_a_reload_waits_for_old_requests_it_acts_at_once(pool: int) -> None:
     async with (
