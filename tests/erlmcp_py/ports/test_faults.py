@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import trio
 
-from erlmcp_py.ports import Exit, Graces, Port, PortError, open_port
+from erlmcp_py.ports import Command, Exit, Graces, Port, PortError, open_port
 from erlmcp_py.ports.group import living
 from erlmcp_py.ports.warden import warden
 from supervisors import Runtime, is_alive, spawn
@@ -235,3 +235,40 @@ time.sleep(600)
                 said += await port.read()
 
     await owned(owner)  # `nothing_left` looks for zombies
+
+
+TRACER = """
+import ctypes, sys, time
+if ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), None, None):  # PTRACE_SEIZE
+    print("no", flush=True)
+else:
+    print("yes", flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_tracer_that_is_told_first_of_the_end_keeps_nobody_from_hearing_it(owned) -> None:
+    """As `strace -p` is, which has the exit status before the parent has it."""
+    code = f"print(1, flush=True); {READS}"
+    told: list[Exit] = []
+
+    async def waiter(port: Port) -> None:
+        told.append(await port.wait())
+
+    async def owner():
+        async with open_port(python(code)) as port:
+            await port.read()
+            tracer = Command(argv=(sys.executable, "-c", TRACER, str(port.pid)))
+            async with open_port(tracer) as other:
+                if not (await other.read()).startswith(b"y"):
+                    return False
+                waiting = spawn(waiter, port)
+                port.close_stdin()
+                await until(lambda: state(port.pid) == "Z", "it has ended")
+                await until(lambda: not told, "the tracer has not been told")
+            await until(lambda: not is_alive(waiting), "it was told")
+        return True
+
+    if not await owned(owner):
+        pytest.skip("this system lets nobody trace another")
+    assert told == [Exit(6)]
