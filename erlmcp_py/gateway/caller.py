@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -75,6 +76,8 @@ class Caller:
         self.lacks: dict[str, Any] = {}
         """Capabilities that the client would have needed to be asked."""
         self.send: Send | None = scope.send
+        self.on_question: Callable[[], object] = _unnoticed
+        """Called when the upstream asks something, for whose answer people may take their time."""
         self._has_asked = False
 
     def takes(self, method: str) -> bool:  # noqa: ARG002 -- others do not take everything
@@ -106,6 +109,7 @@ class Caller:
         """The client's answer to a question of an older upstream, as the upstream's revision has it.
         Raises McpError if there is none.
         """
+        self.on_question()
         params = self._named(params)
         question = read_question(method, params)
         scope = self.scope
@@ -164,6 +168,10 @@ class Caller:
             return {**params, "_meta": {**meta, RELATED_TASK: {"taskId": self.task.shown}}}
         kept = {key: value for key, value in meta.items() if key != RELATED_TASK}
         return {**params, "_meta": kept}
+
+
+def _unnoticed() -> None:
+    """Nobody wants to know that something is asked."""
 
 
 def cannot_be_asked(method: str) -> McpError:

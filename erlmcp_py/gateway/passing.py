@@ -133,6 +133,7 @@ async def _travel(
         if upstream.hello is None:
             await upstream.known()
         permit = await breaker.enter(upstream.breaker, upstream.generation)
+        caller.on_question = permit.lives
         instance.questions.begin(caller)
         try:
             answer = await _rounds(upstream, instance, request, caller, params, meta)
@@ -245,6 +246,7 @@ async def _rounds(
         )
 
     async def asked(question: InputRequest) -> Any:
+        caller.on_question()
         return await ask_for(question, caller.scope)
 
     for _ in range(ROUNDS + 1):
@@ -277,6 +279,7 @@ async def _rounds(
                 server_info=None if info is None else raw(info),
             )
             return Response(request.id, shaped)
+        caller.on_question()
         params = await _answered(params, result, scope)
     raise unavailable(f"upstream {upstream.name!r} still asks after {ROUNDS} rounds")
 

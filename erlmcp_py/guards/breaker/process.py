@@ -115,8 +115,9 @@ class BreakerProcess(GenServer):
         before = breaker.state, breaker.held
         match request:
             case ("succeeded", Permit() as permit, ticket):
-                _forget(state, ticket)
-                breaker.succeeded(permit.epoch, now)
+                # A probe counts once, and may have been told of before, by `Permit.lives`.
+                if _forget(state, ticket) or breaker.state != "half_open":
+                    breaker.succeeded(permit.epoch, now)
             case ("gone", Permit() as permit, ticket):
                 if _forget(state, ticket):
                     breaker.gone(permit.epoch)
@@ -173,6 +174,11 @@ class Permit:
         """It had an answer, whatever that says."""
         if self.ticket is not None or not self.breaker.clean:
             cast(name_of(self.breaker), ("succeeded", self, self._spent()))
+
+    def lives(self) -> None:
+        """What was asked has not answered yet, and has shown that it is at it, which is enough of a probe."""
+        if self.ticket is not None:
+            self.succeeded()
 
     def failed(self, why: str, *, lost: bool = False) -> None:
         """It had none. lost: because its connection broke, as others may say as well."""

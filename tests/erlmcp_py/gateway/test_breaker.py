@@ -116,6 +116,32 @@ async def test_a_probe_that_its_client_cancels_lets_the_next_one_try_at_once(mod
         assert (await status("bad")).state == "closed"
 
 
+@pytest.mark.parametrize("mode", ["modern", "legacy"])
+async def test_a_probe_that_asks_its_client_is_answered_enough(mode: Any) -> None:
+    asked = trio.Event()
+
+    async def elicit(_: Any) -> dict[str, Any]:
+        asked.set()
+        await trio.sleep_forever()
+        raise AssertionError
+
+    only_one = BreakerConfig(failure_threshold=1, success_threshold=1, timeout=3600.0)
+    bad = program(OLD, breaker=only_one, ping_interval=3600.0)
+    async with (
+        gateway({"bad": bad}) as node,
+        node.at("bad", mode=mode, elicit=elicit) as client,
+        trio.open_nursery() as nursery,
+    ):
+        with pytest.raises(McpError):
+            await client.call_tool("die")
+        assert (await breaker.reset_breaker("bad")).state == "half_open"
+        nursery.start_soon(client.call_tool, "ask")
+        await asked.wait()
+        assert said(await client.call_tool("echo", {})) == "{}"
+        assert (await status("bad")).state == "closed"
+        nursery.cancel_scope.cancel()
+
+
 async def test_an_answer_is_no_failure_whatever_it_says() -> None:
     async with gateway({"one": program(OLD)}) as node, node.at("one") as client:
         for _ in range(20):

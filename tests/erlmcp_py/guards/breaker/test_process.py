@@ -69,9 +69,11 @@ class Caller:
         finally:
             self.entered.set()
         await self.outcome.wait()
-        if self.end == "succeeded":
+        if "lives" in self.end:
+            permit.lives()
+        if "succeeded" in self.end:
             permit.succeeded()
-        elif self.end:
+        elif self.end in ("failed", "lost"):
             permit.failed("no answer", lost=self.end == "lost")
         permit.release()
         await self.leaves.wait()
@@ -185,6 +187,21 @@ async def test_the_place_of_a_probe_that_was_not_sent_is_free_again(
     await trio.testing.wait_all_tasks_blocked()
     assert await let_in(breaker) is not None
     assert await let_in(breaker) is None
+
+
+async def test_a_probe_that_lives_is_a_success_and_counts_once(
+    autojump_clock: Any, breaker: Breaker
+) -> None:
+    await opened(breaker)
+    await trio.sleep(60.1)
+    probes = [await let_in(breaker) for _ in range(2)]
+    assert probes[0] is not None
+    await probes[0].ends("lives, succeeded")
+    assert (await guard.statuses())[0].state == "half_open"
+    assert await let_in(breaker) is None
+    assert probes[1] is not None
+    await probes[1].ends("lives")
+    assert (await guard.statuses())[0].state == "closed"
 
 
 async def test_who_waits_for_the_answer_no_longer_takes_no_place(
