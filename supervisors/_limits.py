@@ -39,7 +39,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from ._errors import is_atom
+from ._errors import format_reason, interrupts, is_atom
 from ._pid import Ref
 from ._process import CALL, INFO, Envelope, Process, finish
 from ._reports import WarningReport
@@ -78,7 +78,8 @@ def limit_mailbox(
 
     limit: messages that may wait. exempt: told a message that does not fit,
     whether it enters all the same: what a process's own helpers send it must not be lost to
-    a flood from outside. It runs in the sender, so it only looks. Not with "drop_oldest". ValueError for a limit below 1 or an unknown policy.
+    a flood from outside. It runs in the sender, so it only looks; one that raises is taken
+    away. Not with "drop_oldest". ValueError for a limit below 1 or an unknown policy.
     """
     from ._cell import require_process
 
@@ -125,7 +126,7 @@ def admit(
         bound.full = False
     if length < bound.limit or of_kernel(message):
         return True
-    if bound.exempt is not None and bound.exempt(_body(message)):
+    if bound.exempt is not None and _is_exempt(process, bound, message):
         return True
     if not bound.full:
         bound.full = True
@@ -150,6 +151,21 @@ def admit(
             return True
     refuse(process, message)
     return False
+
+
+def _is_exempt(process: Process, bound: MailboxLimit, message: Any) -> bool:
+    """What `exempt` says; one that raises is taken away, and is no fault of who sends."""
+    assert bound.exempt is not None
+    try:
+        return bool(bound.exempt(_body(message)))
+    except BaseException as error:
+        if interrupts(error):
+            raise
+        bound.exempt = None
+        text = "exempt of a mailbox limit raised; taken away"
+        details = {"error": format_reason(error)}
+        process.runtime.reports.emit(WarningReport(process.pid, text, details))
+        return False
 
 
 def _body(message: Any) -> Any:

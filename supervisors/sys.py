@@ -46,7 +46,7 @@ from typing import Any, Literal
 from ._callback import CallbackProcess
 from ._cell import current_process
 from ._errors import BadArg, CallExit, Reason
-from ._gen_server.calls import ParkedCall, call, wait_for, watch
+from ._gen_server.calls import ParkedCall, call, hand_over, wait_for
 from ._names import Name, resolve
 from ._pid import Pid
 from ._process import DIRTY, RUNNING, Process, Remote
@@ -87,8 +87,7 @@ async def _ask(server: Server, timeout: float, *request: Any) -> Any:
     process = _process(server, name, timeout)
     if isinstance(process, Remote):
         waiter = ParkedCall(process)
-        watch(process, waiter)
-        process.system(waiter, request)
+        hand_over(process, waiter, process.system, waiter, request)
     else:
         hooks = hooks_of(process)
         if hooks is None:
@@ -99,8 +98,7 @@ async def _ask(server: Server, timeout: float, *request: Any) -> Any:
             return serve_now(process, hooks, request)
         assert isinstance(process, TaskProcess)
         waiter = ParkedCall(process)
-        watch(process, waiter)
-        post(process, hooks, request, waiter)
+        hand_over(process, waiter, post, process, hooks, request, waiter)
     answer = await wait_for(waiter, process, server, name, timeout)
     if isinstance(answer, Raised):
         raise answer.error

@@ -8,6 +8,7 @@ process the wait is skipped: its handler runs at once on the caller's stack, as 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -169,6 +170,22 @@ def watch(server: Process, waiter: Waiter) -> None:
     server.more().monitored_by[waiter] = waiter  # type: ignore[index]
 
 
+def hand_over(
+    server: Process, waiter: ParkedCall | RequestId, put: Callable[..., object], *request: Any
+) -> None:
+    """Watch the server and ``put(*request)``; when that raises, nobody is left waiting.
+
+    What cannot travel to another node raises. A task that went on is not to be woken by the
+    end of the server: it may wait for something else by then, or be gone.
+    """
+    watch(server, waiter)
+    try:
+        put(*request)
+    except BaseException:
+        waiter.release()
+        raise
+
+
 async def call(server: Pid | Name, request: Any, timeout: float = 5.0) -> Any:
     """Ask a server and wait for its reply (rules G12, G13).
 
@@ -226,8 +243,7 @@ async def _call_slowly(process: Process, server: Pid | Name, request: Any, timeo
     envelope.body = request
     envelope.extra = from_
     waiter = from_._waiter = ParkedCall(process)
-    watch(process, waiter)
-    process.pid._post(envelope)
+    hand_over(process, waiter, process.pid._post, envelope)
     return await wait_for(waiter, process, server, request, timeout)
 
 
@@ -315,17 +331,21 @@ def send_request(server: Pid | Name, request: Any) -> RequestId:
     from_ = From()
     from_._pid = owner.pid
     from_._waiter = rid
-    watch(process, rid)
+    hand_over(process, rid, _deliver, process, request, from_)
+    return rid
+
+
+def _deliver(process: Process, request: Any, from_: From) -> None:
+    """Have the server handle a request now, or when it comes to it."""
     cell.budget -= 1
     if cell.budget > 0 and cell.current is None and process.catch_up():
         process.enter_request(request, from_)
-        return rid
+        return
     envelope = Envelope()
     envelope.kind = CALL
     envelope.body = request
     envelope.extra = from_
     process.pid._post(envelope)
-    return rid
 
 
 def call_or_send(server: Pid | Name, request: Any) -> tuple[Any, RequestId | None]:

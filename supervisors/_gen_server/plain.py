@@ -139,8 +139,6 @@ class PlainServer(RestingServer, ServerHooks):
             self.conclude(outcome.read(value, is_call=True), request, from_)
         except BaseException as error:
             self._crash_in_call(error, request, from_)
-            if not isinstance(error, Exception):
-                raise
         finally:
             cell.current = previous
             if self.status != EXITED:

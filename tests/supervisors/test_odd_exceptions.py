@@ -110,6 +110,22 @@ def test_callbacks(as_process, server, error):
 
 @BOTH
 @EACH
+def test_requests_without_waiting(as_process, server, error):
+    async def body() -> None:
+        for ask in (otp.send_request, otp.call_or_send):
+            pid = await server.start(error)
+            asked = ask(pid, "?")
+            request = asked[1] if isinstance(asked, tuple) else asked
+            tag, answered, reason = await otp.receive(timeout=1)
+            assert (tag, answered, reason[0]) == ("$error", request, error)
+        with pytest.raises(trio.TooSlowError):
+            await otp.receive(timeout=1)
+
+    as_process(body)
+
+
+@BOTH
+@EACH
 def test_terminate(as_process, server, error):
     async def body() -> None:
         me = otp.self()

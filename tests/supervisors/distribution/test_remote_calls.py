@@ -283,3 +283,24 @@ async def test_a_cast_to_many(autojump_clock, cluster):
             await empty()
 
         await nodes_.on("a", main)
+
+
+@pytest.mark.parametrize("ask", [otp.call, otp.send_request, otp.sys.replace_state])
+async def test_a_request_that_cannot_be_sent_leaves_nobody_waiting(autojump_clock, cluster, ask):
+    async with cluster("a", "b") as nodes_:
+        victim = await nodes_.on("b", otp.Agent.start, int)
+
+        async def main():
+            theirs = nodes_.seen_from("a", victim)
+            with pytest.raises(otp.BadArg, match="cannot send to another node"):
+                asked = ask(theirs, (n for n in ()))
+                if ask is not otp.send_request:
+                    await asked
+            assert nodes_.runtimes["a"].endpoint.asked == {}
+            ref = otp.monitor(theirs)
+            otp.exit_signal(theirs, "kill")
+            assert (await otp.receive())[:2] == ("DOWN", ref)
+            with pytest.raises(trio.TooSlowError):
+                await otp.receive(timeout=1)
+
+        await nodes_.on("a", main)

@@ -21,6 +21,7 @@ from supervisors import (
     sys,
 )
 from supervisors import _limits as limits
+from supervisors.testing import events
 
 
 class Plain(GenServer):
@@ -246,3 +247,36 @@ def test_exempt_has_no_meaning_where_the_oldest_goes(as_process: Any) -> None:
             limit_mailbox(2, "drop_oldest", exempt=bool)
 
     as_process(body)
+
+
+@pytest.mark.parametrize("ask", [call, otp.send_request])
+def test_exempt_that_raises_is_reported_and_harms_no_sender(as_process: Any, ask: Any) -> None:
+    def exempt(message: Any) -> bool:
+        raise ValueError("cannot say")
+
+    class Full(GenServer):
+        def init(self) -> Any:
+            limit_mailbox(1, exempt=exempt)
+            return "ok", None
+
+        def handle_cast(self, request: Any, state: Any) -> Any:
+            return "noreply", state
+
+    async def main() -> None:
+        pid = await Full.start()
+        await sys.suspend(pid)
+        with events() as seen:
+            cast(pid, 1)
+            cast(pid, 2)
+            if ask is call:
+                with pytest.raises(CallExit, match="mailbox_full"):
+                    await call(pid, "?")
+            else:
+                request = ask(pid, "?")
+                assert await receive() == ("$error", request, "mailbox_full")
+            otp.exit_signal(pid, "kill")
+            await rest()
+        (report,) = [r for r in seen.of(otp.WarningReport) if "exempt" in r.text]
+        assert report.details == {"error": "ValueError: cannot say"}
+
+    as_process(main)
