@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -78,16 +78,27 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             )
         return os.path.abspath(found)  # noqa: PTH100 - without following links, as exec would
 
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        """What the system is told, each with words for it: what it says may be a secret."""
+        yield "its name", self.argv[0]
+        yield from ((f"argument {number}", text) for number, text in enumerate(self.argv[1:], 1))
+        for name, value in self.env.items():
+            yield f"the name of the variable {name!r}", name
+            yield f"the variable {name!r}", value
+        yield "its directory", self.cwd or ""
+
     def _check_texts(self) -> None:
         if not self.argv or not self.argv[0]:
             raise PortError("a command needs a program: its first element is empty or missing")
-        for text in (*self.argv, *self.env.keys(), *self.env.values(), self.cwd or ""):
+        for what, text in self._texts():
+            program = repr(self.argv[0])
             if "\0" in text:
-                raise PortError(f"{self.argv[0]}: {text!r} holds a NUL character")
+                raise PortError(f"the program {program}: {what} holds a NUL character")
             try:
                 os.fsencode(text)
             except UnicodeEncodeError:  # half a surrogate pair, which JSON can say
-                raise PortError(f"{self.argv[0]}: {text!r} cannot be written as bytes") from None
+                text = f"the program {program}: {what} cannot be written as bytes"
+                raise PortError(text) from None
         for name in self.env:
             if not name or "=" in name:
                 raise PortError(f"{self.argv[0]}: {name!r} is no name of an environment variable")

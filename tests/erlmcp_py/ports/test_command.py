@@ -58,9 +58,12 @@ def test_each_fault_has_its_own_words(tmp_path: Path) -> None:
     assert refusal(argv=("cat",), cwd="/no/dir") == (
         "the program 'cat' cannot be run on the node: there is no directory /no/dir to run it in"
     )
-    assert "holds a NUL character" in refusal(argv=("cat", "a\0b"))
-    assert "holds a NUL character" in refusal(argv=("cat",), env={"A": "\0"})
-    assert "'a\\ud800' cannot be written as bytes" in refusal(argv=("cat", "a\ud800"))
+    for sign, words in (("\0", "holds a NUL character"), ("\ud800", "cannot be written as bytes")):
+        text = refusal(argv=("cat", f"secret{sign}"))
+        assert text == f"the program 'cat': argument 1 {words}"
+        text = refusal(argv=("cat",), env={"A": f"secret{sign}"})
+        assert text == f"the program 'cat': the variable 'A' {words}"
+        assert refusal(argv=(f"cat{sign}",)).endswith(f": its name {words}")
     assert "is no name of an environment variable" in refusal(argv=("cat",), env={"A=B": "c"})
 
 
