@@ -38,10 +38,23 @@ STATE_STYLES = {
 
 def screen(file: IO[str] | None = None) -> Screen:
     """A terminal to draw on that takes no word of a node for markup."""
-    made = Screen(file=file, markup=False, emoji=False, highlight=False)
+    made = _Screen(file=file, markup=False, emoji=False, highlight=False)
     if not made.is_terminal:
         made.width = _WIDE
     return made
+
+
+class _Screen(Screen):
+    """Without the blanks that fill tables, where there is no terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as drawn:
+            super().print(*objects, **options)
+        self.file.write("\n".join(line.rstrip(" ") for line in drawn.get().split("\n")))
+        self.file.flush()
 
 
 def drawing(command: str) -> Callable[[Drawing], Drawing]:

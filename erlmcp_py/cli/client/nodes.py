@@ -30,6 +30,11 @@ def url_of(target: str) -> str:
     http = status["transports"].get("http")
     if http is None or not isinstance(http.get("port"), int):
         raise NotServed(f"node {node!r} does not listen for HTTP on a port")
+    if http["host"].startswith("unix:"):
+        raise NotServed(
+            f"node {node!r} listens for HTTP on {http['host']} only, and this client needs a port; "
+            "where the node has TCP on a Unix socket, name that: unix:/PATH"
+        )
     host = _EVERYWHERE.get(http["host"], http["host"])
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if http["tls"] else "http"

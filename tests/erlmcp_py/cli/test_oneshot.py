@@ -293,3 +293,25 @@ def test_a_node_whose_banner_cannot_be_written_serves(tmp_path: Path) -> None:
     assert node.returncode == 0, rest
     assert "Traceback" not in rest
     assert "Exception ignored" not in rest
+
+
+def test_a_server_of_a_node_that_has_no_port_is_told_in_a_line(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    env = os.environ | {DIRECTORY_VARIABLE: str(directory)}
+    words = [sys.executable, "-m", "erlmcp_py", "run", "--name", "u", "--http"]
+    node = subprocess.Popen(
+        [*words, f"unix:{tmp_path}/m.sock"],
+        cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert node.stdout is not None
+        assert "is up" in node.stdout.readline()
+        words = ["client", "simple@u", "ping"]
+        asked = CliRunner().invoke(cli, words, env={DIRECTORY_VARIABLE: str(directory)})
+    finally:
+        node.terminate()
+        node.communicate(timeout=30)
+    assert asked.exit_code == 2
+    assert asked.stderr.startswith(
+        f"erlmcp-node: node 'u' listens for HTTP on unix:{tmp_path}/m.sock only, "
+    )

@@ -160,3 +160,9 @@ def test_what_a_list_is_sorted_by_is_the_last_to_be_left_out() -> None:
 )
 def test_any_answer_of_a_plug_in_can_be_drawn(result: Any) -> None:
     drawn("a plug-in's", result)
+
+
+def test_lines_in_a_pipe_end_with_their_last_word() -> None:
+    text = drawn("x", [{"a": "short", "b": "b"}, {"a": "x", "b": "much longer than the others"}])
+    assert [line for line in text.splitlines() if line.endswith(" ")] == []
+    assert len(text.splitlines()) == 3
