@@ -138,8 +138,10 @@ class GlobalNames:
         """`pid`, a process of this node, has the name, which is kept free for `asker`."""
         # The others hear of it first: if the process has ended meanwhile, taking the name
         # away again is the next thing they hear.
-        self._endpoint.broadcast("global", ("set", term, pid, asker))
-        self._freed(term, asker)
+        try:
+            self._endpoint.broadcast("global", ("set", term, pid, asker))
+        finally:
+            self._freed(term, asker)
         if term in self._watches:
             self.gone(term, pid)  # somebody here was faster, through another decider
         else:
@@ -166,8 +168,8 @@ class GlobalNames:
             self._asked += 1
             number = self._asked
             question = self._questions[number] = _Question(judge, trio.Event())
-            endpoint.send(judge, _service(("reserve", number, term)))
             try:
+                endpoint.send(judge, _service(("reserve", number, term)))
                 await question.answered.wait()
             except BaseException:
                 if question.answer:
@@ -211,7 +213,8 @@ class GlobalNames:
     def gone(self, term: Any, pid: Pid) -> None:
         """`pid`, a process of this node, has the name no more: everywhere."""
         self._unset(term, pid)
-        self._endpoint.broadcast("global", ("unset", term, pid))
+        for node in list(self._endpoint.connected):
+            self._say(node, term, ("unset", term, pid))
 
     def _drop(self, term: Any, pid: Pid) -> None:
         """Take the name away from `pid`, or have its node do that."""
@@ -265,11 +268,24 @@ class GlobalNames:
             runtime.reports.emit(WarningReport(None, text, details))
             return None
 
+    def _say(self, node: str, term: Any, body: Any) -> None:
+        """Tell a node of a name, unless that cannot travel: then it was never told of it."""
+        try:
+            self._endpoint.send(node, _service(body))
+        except BadArg as error:
+            details = {"name": shown(term), "node": node, "error": format_reason(error)}
+            text = "a global name stays on this node, for it cannot travel"
+            self._endpoint.runtime.reports.emit(WarningReport(None, text, details))
+
     # --- what other nodes say ----------------------------------------------------------------
 
     def _up(self, node: str) -> None:
         ours = [(term, pid) for term, (pid, _) in self._watches.items()]
-        self._endpoint.send(node, _service(("sync", ours)))
+        try:
+            self._endpoint.send(node, _service(("sync", ours)))
+        except BadArg:
+            for term, pid in ours:
+                self._say(node, term, ("sync", [(term, pid)]))
 
     def _down(self, node: str) -> None:
         for term, holders in list(self._table.items()):

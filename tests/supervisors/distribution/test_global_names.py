@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import trio
 
 import supervisors as otp
 from supervisors import BadArg, GenServer, StartError, receive
 from supervisors.distribution import global_
+from supervisors.testing import events
 
 
 class Server(GenServer):
@@ -341,3 +344,40 @@ async def test_a_name_that_is_refused_at_the_end_is_not_kept_free(autojump_clock
         nodes_.spawn("a", named, "x", answers)
         await nodes_.rest()
         assert answers == ["yes"]
+
+
+async def test_a_name_that_cannot_travel_stays_on_its_node(autojump_clock, cluster):
+    async with cluster("a", "b") as nodes_:
+        nodes_.network.disconnect("a", "b")
+        odd = threading.Lock()
+
+        async def take():
+            pid = otp.spawn(receive)
+            for term in (odd, "sound"):
+                assert await global_.register_name(term, pid) == "yes"
+            return pid
+
+        pid = await nodes_.on("a", take)
+        with nodes_.runtimes["a"].active(), events() as seen:
+            nodes_.network.connect("a", "b")
+            await nodes_.rest()
+
+            assert await nodes_.on("b", whereis, "sound") is nodes_.seen_from("b", pid)
+            otp.send(pid, "end")
+            await nodes_.rest()
+            assert [report.details["name"] for report in seen.of(otp.WarningReport)] == [
+                repr(odd),
+                repr(odd),
+            ]
+        for node in ("a", "b"):
+            assert await nodes_.on(node, whereis, "sound") is None
+        assert not nodes_.runtimes["a"].endpoint.globals._table
+
+        async def take_now():
+            with pytest.raises(BadArg, match="cannot send to another node"):
+                await global_.register_name(odd, otp.self())
+
+        await nodes_.on("a", take_now)
+        assert not nodes_.runtimes["a"].endpoint.globals._reserved
+        await nodes_.on("b", take_now)
+        assert not nodes_.runtimes["b"].endpoint.globals._questions
