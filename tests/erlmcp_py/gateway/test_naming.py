@@ -93,7 +93,7 @@ def test_no_two_have_one_name_and_each_leads_back(
         ('rename = { a = "x y" }', "must be 1 to 128 letters, digits"),
         ('prefix = "a b"', "must be up to 64 letters, digits"),
         ("allow = [1]", "upstreams"),
-        ('alow = ["x"]', "upstreams.u.alow: no such key; did you mean upstreams.NAME.allow"),
+        ('alow = ["x"]', "upstreams.u.alow: no such key; did you mean upstreams.u.allow"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, problem: str) -> None:
