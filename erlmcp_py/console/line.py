@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -39,7 +40,9 @@ def command_of(
     family = sorted(name.replace(".", " ") for name in known if name.startswith(f"{words[0]}."))
     if family:
         raise LineError(f"{words[0]} needs another word: {', '.join(family)}")
-    raise LineError(f"there is no command {words[0]!r}; type help")
+    near = get_close_matches(words[0], [name.partition(".")[0] for name in known], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "type help"
+    raise LineError(f"there is no command {words[0]!r}; {hint}")
 
 
 def parse(words: Sequence[str], command: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the node goes away.
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -84,10 +85,10 @@ class Shell:
                 name, rest = command_of(words, self._known)
             self._run(name, parse(rest, self._known[name]))
         except LineError as error:
-            self._complain(str(error))
+            self._complain("bad_line", str(error))
             return False
         except CommandFailed as error:
-            self._complain(error.message)
+            self._complain(error.code, error.message)
             return False
         return True
 
@@ -137,8 +138,15 @@ class Shell:
     def _show(self, name: str, result: Any) -> None:
         render.show(self._screen, name, result, as_json=self._json)
 
-    def _complain(self, text: str) -> None:
-        self._screen.print(Text(clean(f"error: {text}"), style="red"))
+    def _complain(self, code: str, text: str) -> None:
+        """At a terminal below the line; from a script where failures of all commands are told."""
+        if self._screen.is_terminal:
+            self._screen.print(Text(clean(f"error: {text}"), style="red"))
+            return
+        if self._json:
+            error = {"error": {"code": code, "message": text}}
+            render.show(self._screen, "", error, as_json=True)
+        sys.stderr.write(clean(f"erlmcp-node: {text}") + "\n")
 
     def _help(self, words: list[str]) -> None:
         self.learn()

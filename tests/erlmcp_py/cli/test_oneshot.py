@@ -135,7 +135,7 @@ def test_applications_and_alarms(node: Program) -> None:
     assert isinstance(node.json("alarms"), list)
     refused = node.type("attach", stdin="application stop erlmcp_py\n")
     assert refused.exit_code == 1
-    assert "erlmcp_py is the node itself; use stop" in refused.stdout
+    assert "erlmcp_py is the node itself; use stop" in refused.stderr
 
 
 def test_a_failed_command_is_exit_code_1_and_one_line(node: Program) -> None:

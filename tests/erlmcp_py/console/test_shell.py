@@ -54,11 +54,24 @@ async def test_lines_are_done_one_by_one(node: Any) -> None:
     assert f"{whereis('registry')} is running" in output
 
 
-async def test_the_first_failure_ends_a_script(node: Any) -> None:
+async def test_the_first_failure_ends_a_script(
+    node: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, output = await script(node, "info nobody", "ping")
-    assert status == 1
-    assert "error: no process is called 'nobody'" in output
-    assert "pong" not in output
+    assert (status, output) == (1, "")
+    assert (
+        capsys.readouterr().err
+        == "erlmcp-node: no process is called 'nobody'; did you mean 'node'?\n"
+    )
+
+
+async def test_a_failure_in_a_script_of_json_is_json(
+    node: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, output = await script(node, "pnig", as_json=True)
+    text = "there is no command 'pnig'; did you mean 'ping'?"
+    assert msgspec.json.decode(output) == {"error": {"code": "bad_line", "message": text}}
+    assert (status, capsys.readouterr().err) == (1, f"erlmcp-node: {text}\n")
 
 
 async def test_quit_ends_it_well(node: Any) -> None:
