@@ -249,8 +249,9 @@ def seems_alive(pid: object) -> TypeGuard[Pid]:
 def send_after(delay: float, dest: Dest, message: Any) -> TimerRef:
     """Send `message` to `dest` in `delay` seconds.
 
-    A name is looked up when the timer fires; nobody there: dropped (P16). ValueError for
-    what is no number of seconds, TypeError for what nobody can be called.
+    A name is looked up when the timer fires; nobody there: dropped (P16). A timer for a pid
+    ends with the process. ValueError for what is no number of seconds, TypeError for what
+    nobody can be called.
     """
     require_seconds(delay, "send_after()")
     runtime = _runtime_for(dest, "send_after()")
@@ -258,7 +259,7 @@ def send_after(delay: float, dest: Dest, message: Any) -> TimerRef:
     def fire() -> None:
         _fired(runtime, dest, message)
 
-    return runtime.timers.add(delay, fire)
+    return runtime.timers.add(delay, fire, dest if isinstance(dest, Pid) else None)
 
 
 def start_timer(delay: float, dest: Dest, message: Any) -> TimerRef:
@@ -271,7 +272,7 @@ def start_timer(delay: float, dest: Dest, message: Any) -> TimerRef:
     def fire() -> None:
         _fired(runtime, dest, ("timeout", timer, message))
 
-    timer = runtime.timers.add(delay, fire)
+    timer = runtime.timers.add(delay, fire, dest if isinstance(dest, Pid) else None)
     return timer
 
 
@@ -282,7 +283,7 @@ def cancel_timer(timer: TimerRef) -> float | None:
 
 def read_timer(timer: TimerRef) -> float | None:
     """Seconds until a timer fires, or None when it had fired or was cancelled (P16)."""
-    return None if timer.fire is None else max(0.0, timer.deadline - current_runtime().now())
+    return max(0.0, timer.deadline - current_runtime().now()) if timer.runs else None
 
 
 def _runtime_for(dest: Dest, doing: str) -> Runtime:

@@ -258,7 +258,9 @@ def _carry_out(engine: Engine) -> None:
                     process.extras.debug(("out", value, from_.pid, engine))
             case Start(timer, time, absolute):
                 delay = max(0.0, time - process.runtime.now()) if absolute else time
-                timer.handle = process.runtime.timers.add(delay, _fire_of(process, timer))
+                timer.handle = process.runtime.timers.add(
+                    delay, _fire_of(process, timer), process.pid
+                )
             case Cancel(timer):
                 process.runtime.timers.cancel(timer.handle)
 

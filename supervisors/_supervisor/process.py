@@ -312,7 +312,9 @@ class SupervisorProcess(SystemHooks):
                 name = process.name or process.pid
                 process.runtime.reports.emit(ProgressReport(process.pid, name, started))
             case Retry(key=key, delay=delay) if delay > 0:
-                process.runtime.timers.add(delay, lambda: cast(process.pid, (TRY_AGAIN, key)))
+                process.runtime.timers.add(
+                    delay, lambda: cast(process.pid, (TRY_AGAIN, key)), process.pid
+                )
             case Retry(key=key):
                 cast(process.pid, (TRY_AGAIN, key))
         return None

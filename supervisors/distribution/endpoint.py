@@ -34,9 +34,9 @@ class Distribution(Protocol):
 
     It calls the node's `Endpoint`: `up` and `down` as connections come and go, `deliver`
     for each signal; all in the trio thread, never from within `send`, one pair of nodes in the
-    order of sending, and nothing of a connection after its `down`. A node that was started again is
-    another one: `down` for the earlier run comes before `up`. Each connection is mutual. Signals hold pids,
-    references and `From` objects: `wire.Codec` makes bytes of them.
+    order of sending, and nothing of a connection after its `down`. A node that was started
+    again is another one: `down` for the earlier run comes before `up`. Each connection is
+    mutual. Signals hold pids, references and `From` objects: `wire.Codec` makes bytes of them.
     """
 
     def send(self, node: str, signal: signals.Signal) -> None:

@@ -537,3 +537,44 @@ def test_run_leaves_the_collector_as_it_found_it():
         assert otp.run(main) == 123
     finally:
         gc.set_threshold(*before)
+
+
+class Sleeper(otp.GenServer):
+    def init(self):
+        return "ok", otp.send_after(3600, otp.self(), "much later")
+
+
+class Machine(otp.GenStateMachine):
+    def callback_mode(self):
+        return "handle_event_function"
+
+    def init(self):
+        return "ok", "waiting", None, [("state_timeout", 3600, "much later")]
+
+
+@pytest.mark.parametrize("server", [Sleeper, Machine])
+def test_the_timers_of_the_dead_do_not_pile_up(as_process, server):
+    async def main():
+        timers = otp.current_runtime().timers
+        stays = [await server.start() for _ in range(100)]
+        for _ in range(2_000):
+            exit_signal(await server.start(), "kill")
+            assert len(timers) <= 2 * len(stays) + 1
+        await trio.sleep(3601)
+        assert len(timers) == 0
+
+    as_process(main)
+
+
+def test_a_timer_ends_with_its_process(as_process):
+    async def main():
+        pid = spawn(forever)
+        first, second = (otp.send_after(60, pid, n) for n in range(2))
+        assert otp.read_timer(first) == pytest.approx(60)
+        await trio.testing.wait_all_tasks_blocked()
+        exit_signal(pid, "kill")
+        await trio.testing.wait_all_tasks_blocked()
+        assert otp.read_timer(first) is None
+        assert otp.cancel_timer(second) is None
+
+    as_process(main)

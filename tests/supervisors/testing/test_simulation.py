@@ -205,7 +205,9 @@ def supervisors_crash(patch: pytest.MonkeyPatch) -> None:
 
 def timers_are_early(patch: pytest.MonkeyPatch) -> None:
     add = _timers.Timers.add
-    patch.setattr(_timers.Timers, "add", lambda self, delay, fire: add(self, delay / 2, fire))
+    patch.setattr(
+        _timers.Timers, "add", lambda self, delay, fire, dest=None: add(self, delay / 2, fire, dest)
+    )
 
 
 def registries_list_the_dead(patch: pytest.MonkeyPatch) -> None:
