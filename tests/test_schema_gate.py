@@ -14,6 +14,8 @@ from erlmcp_py.protocol import jsonrpc
 from erlmcp_py.protocol.errors import McpError
 from erlmcp_py.protocol.jsonrpc import Notification, Request, Response
 from erlmcp_py.protocol.versions import LATEST, LEGACY
+from erlmcp_py.server.process import Dispatch
+from erlmcp_py.server.scope import Scope
 from tests import schema_gate
 from tests.schema_gate import Gate
 
@@ -51,6 +53,16 @@ def test_a_right_answer_passes_and_without_any_of_its_members_it_does_not(method
     for member in GOOD[method]:
         lacking = {name: value for name, value in GOOD[method].items() if name != member}
         assert found(gate, Response(1, lacking)), f"without {member}"
+
+
+def test_the_gate_of_all_tests_hears_what_a_server_is_given(
+    schema_gate_: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+    monkeypatch.setattr(schema_gate_, "dispatched", lambda *noted: heard.append(noted))
+    scope = Scope(era="legacy", version=LEGACY[0], key=(Any, 7), notify=print)
+    Dispatch(Request(7, "ping"), scope)
+    assert heard == [(7, LEGACY[0])]
 
 
 def test_the_revision_decides() -> None:
