@@ -39,6 +39,7 @@ class Sink:
         self._changed = threading.Condition()
         self._dropped = 0
         self._writing = False
+        self._torn = False  # the last line that was written is not whole
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -98,9 +99,13 @@ class Sink:
                     self._changed.wait_for(lambda: self._closed, self._pause)
 
     def _write_all(self, data: bytes) -> None:
+        if self._torn:
+            data = b"\n" + data
         while data:
             try:
-                data = data[os.write(self._fd, data) :]
+                count = os.write(self._fd, data)
+                self._torn = data[count - 1 : count] != b"\n"
+                data = data[count:]
             except BlockingIOError:  # somebody who shares it made it so
                 waiting = select.poll()
                 waiting.register(self._fd, select.POLLOUT)
@@ -108,4 +113,7 @@ class Sink:
 
 
 def _text(item: str | int) -> str:
-    return f"{item}\n" if isinstance(item, str) else f"- {item} log lines were dropped here\n"
+    if isinstance(item, str):
+        return f"{item}\n"
+    what = "1 log line was" if item == 1 else f"{item} log lines were"
+    return f"- {what} dropped here\n"

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import threading
+from pathlib import Path
 
 import pytest
 import trio
@@ -170,3 +172,21 @@ def test_a_reader_that_is_gone_is_not_waited_for() -> None:
     sink.put("still nobody")
     assert sink.flush(0)
     os.close(writer)
+
+
+def test_a_line_that_a_full_disk_has_cut_ends_where_it_was_cut(tmp_path: Path) -> None:
+    """What comes when there is room again stood behind it, in the same line."""
+    file = tmp_path / "log"
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sink = Sink(fd, pause=0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        sink.put("0123456789abcdef")
+        assert sink.flush(5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    sink.put("found")
+    assert sink.flush(5)
+    os.close(fd)
+    assert file.read_text() == "0123456789\n- 1 log line was dropped here\nfound\n"
