@@ -238,7 +238,7 @@ async def _rounds(
             params,
             meta=meta,
             on_progress=on_progress if method == request.method else None,
-            capabilities=raw(_capabilities(caller.scope, upstream, tasks=tasks)),
+            capabilities=_told(_capabilities(caller.scope, upstream, tasks=tasks)),
             log_level=caller.scope.log_level,
             on_log=caller.logged,
             answerer=caller,
@@ -296,14 +296,25 @@ def _capabilities(scope: Scope, upstream: Upstream, *, tasks: bool) -> ClientCap
     """What the client can be asked for, and of extensions what passes through. tasks: the gateway waits
     for tasks where the client does not know them.
     """
-    declared = scope.client_capabilities or ClientCapabilities()
+    declared = scope.client_capabilities or _NOTHING
     if scope.era == "legacy":
         if scope.peer is None:
-            declared = ClientCapabilities()
+            declared = _NOTHING
         waiting: dict[str, Json] = {TASKS: {}} if tasks else {}
         return msgspec.structs.replace(declared, extensions=waiting or None, tasks=None)
     extensions = passed_capabilities(declared, upstream.hello)
+    if not extensions and declared == _NOTHING:
+        return _NOTHING
     return msgspec.structs.replace(declared, extensions=extensions or None, tasks=None)
+
+
+_NOTHING = ClientCapabilities()
+_NOTHING_TOLD = raw(_NOTHING)
+
+
+def _told(capabilities: ClientCapabilities) -> Raw:
+    """As JSON. Most clients have nothing, and are told so with every request."""
+    return _NOTHING_TOLD if capabilities == _NOTHING else raw(capabilities)
 
 
 async def _answered(

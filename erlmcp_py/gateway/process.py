@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 import supervisors
 from erlmcp_py import registry
 from erlmcp_py.client import ClientError
@@ -44,8 +46,7 @@ _OFFERED_BY = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(msgspec.Struct, frozen=True):
     """What the process of a request tells at its end. free: whether it can have another."""
 
     pid: Pid
@@ -53,8 +54,7 @@ class _Done:
     free: bool
 
 
-@dataclass(slots=True)
-class _Running:
+class _Running(msgspec.Struct):
     request: Request
     scope: Scope
     caller: Any
