@@ -1,8 +1,8 @@
 """The connections of one proxy, and its toxics: the process that answers for it.
 
 Linked to a process per connection; a connection's crash is its own, the end of this process is the
-end of all. It answers `which_children` and `count_children` as a simple_one_for_one supervisor
-with temporary children would, so that the tree can be drawn through it.
+end of all. It answers as a simple_one_for_one supervisor with temporary children would
+(`answer_as_supervisor`), so that the tree can be drawn through it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,10 @@ from chaos.proxy.connection import Connection
 from chaos.proxy.place import TOXICS_MOST, Place
 from chaos.proxy.toxics import Toxic
 from erlmcp_py.transports.net.address import format_address
-from supervisors import (
-    ChildCounts,
-    ChildInfo,
-    GenServer,
-    Pid,
-    set_label,
-    spawn_link,
-    trap_exit,
-)
+from erlmcp_py.transports.net.duties import answer_as_supervisor
+from supervisors import GenServer, Pid, set_label, spawn_link, trap_exit
 
 _BACKLOG: Final = 1024
-_MODULES: Final = (f"{Connection.__module__}.{Connection.__qualname__}",)
 _START_FAULTS: Final = {
     errno.EADDRINUSE: "port_in_use",
     errno.EADDRNOTAVAIL: "address_not_available",
@@ -112,13 +104,7 @@ class Connections(GenServer):
                 return ("reply", self._remove(name, state), state)
             case ("statistics",):
                 return ("reply", _statistics(state), state)
-            case "which_children":
-                children = [ChildInfo(None, pid, "worker", _MODULES) for pid in state.open]
-                return ("reply", ("ok", children), state)
-            case "count_children":
-                count = len(state.open)
-                return ("reply", ("ok", ChildCounts(1, count, 0, count)), state)
-        return ("reply", ("error", ("unknown_request", request)), state)
+        return ("reply", answer_as_supervisor(request, state.open), state)
 
     def handle_info(self, message: Any, state: _State) -> tuple[Any, ...]:
         """The end of a connection."""
