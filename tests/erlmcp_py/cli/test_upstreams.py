@@ -201,4 +201,4 @@ async def test_in_the_shell(node: Program) -> None:
     assert result.exit_code == 1
     assert "in flight" in result.stdout
     assert "hello from standard error" in result.stdout
-    assert "there is no upstream 'none'" in result.stdout
+    assert "there is no upstream 'none'" in result.stderr
