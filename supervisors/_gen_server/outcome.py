@@ -1,13 +1,15 @@
 """What a GenServer callback's return value means: one reading for both kinds of server.
 
 OTP: gen_server, rules G1 and G4. Pure; nothing here runs a callback.
+
+WHY named tuples: they are made in half the time of frozen dataclasses, of which one is made for
+most callbacks, and defined in a tenth of it, at every import.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .._errors import Reason
 
@@ -15,16 +17,14 @@ STARTED: Final = "init"
 """Stands for the message, in reports, when what `init` asked for is carried out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(NamedTuple):
     """Go on with `state`. option: None, a timeout in seconds, or ("continue", term)."""
 
     state: Any
     option: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Reply to the caller, then go on."""
 
     reply: Any
@@ -32,8 +32,7 @@ class Answer:
     option: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """Terminate with `reason`; with `replies` the caller gets `reply` afterwards (G5)."""
 
     reason: Reason
@@ -78,14 +77,12 @@ def read(value: Any, *, is_call: bool) -> Outcome:
     return Stop(("bad_return_value", value), None, keep_state=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     state: Any
     option: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotStarted:
+class NotStarted(NamedTuple):
     """init refused. error: what the starter is told, None for ignore; reason: the exit
     reason of the process; report: whether a crash report is due (G1).
     """

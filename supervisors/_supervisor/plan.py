@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from .._errors import Reason
 from .spec import ChildSpec, Shutdown, StartFunction
@@ -38,16 +38,14 @@ RESTARTING: Final = "restarting"
 """Stands for the pid of a child whose restart failed and will be tried again (V11)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """Call the start function of the child `id`."""
 
     id: Hashable
     start: StartFunction
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """It returned a pid. answer: what it returned in full, the pid or ``(pid, extra)``."""
 
     pid: ChildPid
@@ -59,8 +57,7 @@ class Ignored:
     """It asked to be left out (rule V3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """It raised, or returned something else."""
 
     reason: Reason
@@ -69,16 +66,14 @@ class Failed:
 StartOutcome: TypeAlias = Started | Ignored | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """End these children; one time limit covers them all."""
 
     pids: tuple[ChildPid, ...]
     shutdown: Shutdown
 
 
-@dataclass(frozen=True, slots=True)
-class StopEach:
+class StopEach(NamedTuple):
     """End these children; those with the same time limit share one timer."""
 
     shutdowns: Mapping[ChildPid, Shutdown]
@@ -87,8 +82,7 @@ class StopEach:
 StopOutcome: TypeAlias = Mapping[ChildPid, Reason]
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(NamedTuple):
     """Publish a supervisor report about `offender`."""
 
     context: Context
@@ -96,15 +90,13 @@ class Tell:
     offender: Offender
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Publish that a child runs."""
 
     started: Offender
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """Try the restart of `key` again, after what is already in the mailbox (V11).
 
     delay: seconds to wait before that, for a child with a `Backoff`.
