@@ -44,6 +44,25 @@ def test_seeds_of_before(seed: int) -> None:
     replay(make_network_plan(seed, 100))
 
 
+def test_who_links_to_one_that_ended_with_noproc_hears_it_for_every_link() -> None:
+    """Its own reason, and what a link to somebody who is not there brings, are the same word."""
+    faults = (
+        Fault("suspend", "a/w2", "b/w0", 10, 1.0, 0.0),
+        Fault("farewell", "a/w1", "b/w1", 18, 1.0, 0.0),
+        Fault("stop", "b/w1", "a/w0", 20, 1.0, 0.0),
+        Fault("unregister", "a/w2", "a/w0", 31, 1.0, 0.275),
+        Fault("relink", "a/w1", "a/w2", 11, 1.0, 0.0),
+    )
+    kinds = {"a": (True, False, True), "b": (True, True)}
+    stations = tuple(
+        Station(
+            node, tuple(Member(f"w{n}", "plain", traps=traps) for n, traps in enumerate(members))
+        )
+        for node, members in kinds.items()
+    )
+    replay(NetworkPlan(159725287, stations, faults, delay=0.2))
+
+
 def test_many_seeds() -> None:
     injected: Counter[str] = Counter()
     for seed in SEEDS:

@@ -172,6 +172,9 @@ def _heard(actor: Actor, pid: Pid, reason: Any) -> None:
         world.accuse(f"{said}, and it lives")
     elif reason != other.reason:
         world.accuse(f"{said}, and it ended with {format_reason(other.reason)}")
+    elif reason == "noproc":  # its own, and that of every link to it since
+        if times > 1 + book.made[pair]:
+            world.accuse(f"{said} more often than it linked")
     elif times > 1:
         world.accuse(f"{said} twice")
     if pair in book.freed and not book.made[other, me]:
