@@ -12,7 +12,7 @@ from erlmcp_py.client import ConnectError
 from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway import instance, overview
 from erlmcp_py.protocol.errors import McpError
-from supervisors import Backoff
+from supervisors import Backoff, current_runtime
 
 from .upstreams import EXITS, OLD, gateway, program
 
@@ -28,13 +28,19 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def log_with(text: str, capfd: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines until this is in one of them: processes and the log's thread lie between."""
+    """The lines until this is in one of them: processes and the log's thread lie between. Only those of
+    this node: the thread of an earlier one writes its last lines when it comes to it. None of level info:
+    they are written whatever the level, as long as the log writer has not started.
+    """
+    here = f".{current_runtime().serial}> "
     seen = ""
     with trio.fail_after(20):
-        while text not in seen:
+        while True:
+            lines = [line for line in seen.splitlines() if here in line and " info " not in line]
+            if any(text in line for line in lines) and seen.endswith("\n"):
+                return lines
             await trio.sleep(0.01)
             seen += capfd.readouterr().err
-    return seen.splitlines()
 
 
 async def test_each_start_in_vain_is_one_line_that_says_what_why_how_often_and_when_next(
