@@ -139,10 +139,26 @@ def plain(value: Any) -> Any:
     }
     for name in ("sampling", "elicitation"):
         if isinstance(kept.get(name), dict):
-            known = ("form", "url", "context", "tools", "create", "createMessage")
-            kept[name] = {key: inner for key, inner in kept[name].items() if key in known}
+            kept[name] = {key: inner for key, inner in kept[name].items() if key in LATER}
     return kept
 
+
+def anticipates(value: Any) -> bool:
+    """Whether it has, inside of a capability that is any object to its revision, a member that a later
+    one has named, and by which that revision may mean anything.
+    """
+    if isinstance(value, list):
+        return any(map(anticipates, value))
+    if not isinstance(value, dict):
+        return False
+    for name in ("sampling", "elicitation"):
+        if isinstance(value.get(name), dict) and LATER & value[name].keys():
+            return True
+    return any(map(anticipates, value.values()))
+
+
+LATER = {"form", "url", "context", "tools", "create", "createMessage"}
+"""Members of the capabilities `sampling` and `elicitation`, since 2025-11-25."""
 
 CASES = [
     (version, name)
@@ -159,6 +175,7 @@ def test_what_the_schema_allows_comes_back_whole(version: str, name: str, data: 
     value = data.draw(samples.of(version, name))
     assert schema_gate.mismatches(version, name, value) == []
     assume(not isinstance(value, list))  # a batch
+    assume(version >= "2025-11-25" or not anticipates(value))
     if name == "InputRequiredResult":
         value["resultType"] = "input_required"  # which makes it one, though its schema has any text
     again = message(value) if name in MESSAGES else round_trip(name, version, value)
