@@ -31,20 +31,21 @@ TITLES = {
     "1000": "1,000 connections",
 }
 STDIO, APART, MANY = "stdio", "1 apart", "1000"
+Goals = Mapping[str, tuple[Goal, ...]]
 WARMING = 1.0
 """Seconds of load before the first figure of a server: compilers that work while it runs are done then."""
 
 
 def _figures(key: str, title: str, load: str) -> tuple[Figure, ...]:
     """The three rows of a load: one of `LOADS`, or stdio."""
-    rate: Mapping[str, tuple[Goal, ...]] = {SDK.name: (Goal("ratio", 8.0, DESIGN),)}
-    cpu: Mapping[str, tuple[Goal, ...]] = {}
-    p99: Mapping[str, tuple[Goal, ...]] = {}
-    if load != STDIO:
-        rate, cpu = FASTER, CPU
-    if load == APART:
+    rate: Goals = FASTER
+    cpu: Goals = CPU
+    p99: Goals = {}
+    if load == STDIO:
+        rate, cpu = {SDK.name: (Goal("ratio", 8.0, DESIGN),)}, {}
+    elif load == APART:
         rate, cpu = {}, {}
-    if load == MANY:
+    elif load == MANY:
         rate, p99 = {}, {"": (Goal("ours", 150.0, DESIGN),)}
     return (
         Figure(f"{key}.rate", "mcp rate", title, "/s", "more", "per_second", rate),

@@ -14,6 +14,8 @@ WINDOW = 64
 """Requests in flight over stdio."""
 CHANNELS, CHANNEL_WINDOW = 10, 16
 """Connections of TCP and WebSocket, and requests in flight on each."""
+TURNS = "--turns"
+"""The option of a load that takes turns with its server on one core (`process.taking_turns`)."""
 
 
 def _server(server: Running) -> list[str]:
@@ -22,10 +24,6 @@ def _server(server: Running) -> list[str]:
 
 def _for(seconds: float) -> list[str]:
     return ["--seconds", str(seconds), "--warm-up", str(WARM_UP)]
-
-
-TURNS = "--turns"
-"""The option of a load that takes turns with its server on one core (`process.taking_turns`)."""
 
 
 def http(
