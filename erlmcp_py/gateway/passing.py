@@ -303,8 +303,6 @@ def _capabilities(scope: Scope, upstream: Upstream, *, tasks: bool) -> ClientCap
         waiting: dict[str, Json] = {TASKS: {}} if tasks else {}
         return msgspec.structs.replace(declared, extensions=waiting or None, tasks=None)
     extensions = passed_capabilities(declared, upstream.hello)
-    if not extensions and declared == _NOTHING:
-        return _NOTHING
     return msgspec.structs.replace(declared, extensions=extensions or None, tasks=None)
 
 

@@ -144,11 +144,6 @@ def find_meta(request: Request) -> ModernMeta | None:
     if members.version not in MODERN or members.client_capabilities is UNSET:
         _refuse(request, None)
     info, level, token = members.client_info, members.log_level, members.progress_token
-    traced = (
-        members.traceparent is not None
-        or members.tracestate is not None
-        or members.baggage is not None
-    )
     return ModernMeta(
         members.version,
         None if info is UNSET else info,
@@ -156,7 +151,7 @@ def find_meta(request: Request) -> ModernMeta | None:
         None if level is UNSET else level,
         None if token is UNSET else token,
         _target(request.method, params),
-        _trace(members) if traced else None,
+        _trace(members),
     )
 
 
@@ -180,7 +175,9 @@ def _target(method: str, params: _Params) -> str | None:
     return value if type(value) is str else None
 
 
-def _trace(members: _Members) -> dict[str, str]:
+def _trace(members: _Members) -> dict[str, str] | None:
+    if members.traceparent is None and members.tracestate is None and members.baggage is None:
+        return None
     found = {
         TRACEPARENT: members.traceparent,
         TRACESTATE: members.tracestate,

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from erlmcp_py.protocol.errors import method_not_found, refused
+from erlmcp_py.protocol.errors import refused
 from erlmcp_py.protocol.jsonrpc import Request, params_as
 from erlmcp_py.protocol.refusals import TOOL_NOT_FOUND
 from erlmcp_py.protocol.tools import ListToolsResult
@@ -43,34 +43,32 @@ def _tools_list(host: Host, request: Request, scope: Scope) -> msgspec.Raw:
 
 
 def _tools_call(host: Host, request: Request, scope: Scope) -> Call:
-    tools = host.server.tools
-    if not tools:
-        raise method_not_found(request.method)
+    tools = advertised(host.server.tools, request)
     params = params_as(request, _CallToolParams)
     definition = tools.get(params.name)
     if definition is None:
         raise refused(TOOL_NOT_FOUND, f"Unknown tool: {params.name!r}")
     if definition.mirrored and scope.header is not None:
         check_parameters(definition.mirrored, params.arguments, scope.header)
-    wish = None
-    if definition.task is not None or params.task:
-        wish = task_wish(host, scope, definition, params.task)
+    wish = task_wish(host, scope, definition, params.task)
     try:
         keywords = definition.arguments.parse(params.arguments)
     except InvalidArguments as problem:
         raise ToolRefused(params.name, str(problem)) from None
-    output, era, handler = definition.output, scope.era, definition.handler
-    call = Call(
-        "tool",
-        params.name,
-        handler,
-        keywords,
-        lambda value: tool_result(value, output, era),
-        task=wish,
+    output, era = definition.output, scope.era
+    call = with_context(
+        host,
+        request,
+        scope,
+        Call(
+            "tool",
+            params.name,
+            definition.handler,
+            keywords,
+            lambda value: tool_result(value, output, era),
+            task=wish,
+        ),
     )
-    if handler.context_name is None and handler.max_concurrency is None:
-        return call
-    call = with_context(host, request, scope, call)
     if call.context is not None:
         call.context.becomes_task = wish is not None
     return call

@@ -193,9 +193,7 @@ class Connection(NetConnection):
                 body,
                 content_type=content_type,
                 headers=(*self.always, *headers) if self.always else headers,
-                keep_alive=(
-                    self.persists(http) if self.draining or self.closing else http.keep_alive
-                ),
+                keep_alive=self.persists(http),
                 head_only=http.method == "HEAD",
                 version=http.version,
             )

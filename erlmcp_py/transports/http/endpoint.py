@@ -39,7 +39,7 @@ from erlmcp_py.protocol.jsonrpc import (
     Response,
     decode,
 )
-from erlmcp_py.protocol.meta import find_meta, is_modern, read_meta, read_target
+from erlmcp_py.protocol.meta import is_modern, read_meta, read_target
 from erlmcp_py.protocol.versions import LATEST, MODERN, Era, era_of
 from erlmcp_py.sessions.ids import SessionIds
 from erlmcp_py.transports.http.access import AccessPolicy, accepted, is_json
@@ -309,14 +309,13 @@ def _modern(http: HttpRequest, post: _Post, message: Message, version: str) -> P
             check_mirrored(http.headers, message, None)
             return ACCEPTED
         try:
-            meta = find_meta(message) or read_meta(message)
+            meta = read_meta(message)
         except McpError as error:
             if error.code == UNSUPPORTED_VERSION:
                 _check_version(version, error.data["requested"])
                 check_mirrored(http.headers, message, read_target(message))
             raise
-        if version != meta.version:
-            _check_version(version, meta.version)
+        _check_version(version, meta.version)
         if message.method != post.method or meta.target != post.target:
             check_mirrored(http.headers, message, meta.target)
     except McpError as error:
