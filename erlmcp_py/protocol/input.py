@@ -20,7 +20,7 @@ from erlmcp_py.protocol.elicitation import ELICIT, ElicitParams, ElicitResult
 from erlmcp_py.protocol.errors import mismatch, params_entry, refused
 from erlmcp_py.protocol.roots import LIST_ROOTS, ListRootsResult
 from erlmcp_py.protocol.sampling import CREATE_MESSAGE, CreateMessageParams, CreateMessageResult
-from erlmcp_py.protocol.wire import RequestParams, Result, Wire
+from erlmcp_py.protocol.wire import DECODERS, RequestParams, Result, Wire
 
 INPUT_METHODS: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """The methods that may be answered with an `InputRequiredResult`."""
@@ -64,9 +64,6 @@ _RESPONSES: Final[Mapping[str, type[InputResponse]]] = {
     LIST_ROOTS: ListRootsResult,
     ELICIT: ElicitResult,
 }
-_decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
-    method: msgspec.json.Decoder(kind) for method, kind in _RESPONSES.items()
-}
 
 
 def method_of(request: InputRequest) -> str:
@@ -93,7 +90,7 @@ def read_input(response: msgspec.Raw, method: str) -> InputResponse:
     Raises McpError -32602 that says what does not fit; a server may as well ask again.
     """
     try:
-        decoded: InputResponse = _decoders[method].decode(response)
+        decoded: InputResponse = DECODERS[_RESPONSES[method]].decode(response)
     except (ValueError, RecursionError) as problem:
         text = f"This is no answer to {method}: {mismatch(problem, 'answer')}"
         raise refused(params_entry(problem), text) from None

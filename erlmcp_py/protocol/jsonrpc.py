@@ -29,6 +29,7 @@ from erlmcp_py.protocol.errors import (
     refused,
 )
 from erlmcp_py.protocol.refusals import PROTOCOL_ERROR, TOO_LARGE, UNSUPPORTED_ENCODING
+from erlmcp_py.protocol.wire import DECODERS
 
 T = TypeVar("T")
 
@@ -97,7 +98,6 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _well_formed = msgspec.json.Decoder(Raw).decode
-_error_object = msgspec.json.Decoder(ErrorObject).decode
 _encode = msgspec.json.Encoder().encode
 
 MAX_DEPTH: Final = 128
@@ -165,7 +165,7 @@ def _answer(wire: _Envelope, id: RequestId | None) -> Response | ErrorResponse:
         if wire.result:
             raise _invalid('a response has "result" or "error", this one has both', id)
         try:
-            return ErrorResponse(id=id, error=_error_object(wire.error))
+            return ErrorResponse(id=id, error=DECODERS[ErrorObject].decode(wire.error))
         except (ValueError, RecursionError) as problem:
             raise _invalid(f'"error" is not an error object: {problem}', id) from None
     if wire.result:
@@ -216,19 +216,13 @@ def error_response(id: RequestId | None, error: McpError) -> ErrorResponse:
     return ErrorResponse(id=id, error=ErrorObject(error.code, error.message, error.data))
 
 
-_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
-
-
 def params_as(message: Request | Notification, type: type[T]) -> T:
     """The parameters of `message` as `type` (a Struct or any type msgspec knows).
 
     Absent params count as `{}`. Raises McpError -32602 that names method, path and mismatch.
     """
-    decoder = _decoders.get(type)
-    if decoder is None:
-        decoder = _decoders[type] = msgspec.json.Decoder(type)
     try:
-        return decoder.decode(_EMPTY if message.params is None else message.params)  # type: ignore[no-any-return]
+        return DECODERS[type].decode(_EMPTY if message.params is None else message.params)  # type: ignore[no-any-return]
     except msgspec.ValidationError as problem:
         text = f"{message.method}: {mismatch(problem, 'params')}"
         raise refused(params_entry(problem), text) from None

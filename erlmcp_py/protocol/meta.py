@@ -21,7 +21,7 @@ from erlmcp_py.protocol.jsonrpc import Notification, Request, RequestId, params_
 from erlmcp_py.protocol.lifecycle import ClientCapabilities, Implementation, LogLevel
 from erlmcp_py.protocol.notifications import ProgressToken
 from erlmcp_py.protocol.versions import MODERN
-from erlmcp_py.protocol.wire import Json
+from erlmcp_py.protocol.wire import DECODERS, Json
 
 PREFIX: Final = "io.modelcontextprotocol/"
 PROTOCOL_VERSION: Final = PREFIX + "protocolVersion"
@@ -107,7 +107,6 @@ class _TaggedParams(msgspec.Struct, frozen=True):
     meta: _TaggedMeta = msgspec.field(name="_meta", default=_TaggedMeta())
 
 
-_params = msgspec.json.Decoder(_Params).decode
 _any = msgspec.json.Decoder().decode
 _EMPTY: Final = Raw(b"{}")
 _ATTRIBUTES: Final = {
@@ -133,7 +132,7 @@ def find_meta(request: Request) -> ModernMeta | None:
     `_meta`, which makes it a legacy one (MCP 2026-07-28, versioning).
     """
     try:
-        params = _params(_EMPTY if request.params is None else request.params)
+        params = DECODERS[_Params].decode(_EMPTY if request.params is None else request.params)
     except (ValueError, RecursionError) as problem:
         if not is_modern(request):
             return None

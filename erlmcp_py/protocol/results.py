@@ -12,6 +12,7 @@ from erlmcp_py.protocol.input import INPUT_METHODS, InputRequiredResult
 from erlmcp_py.protocol.jsonrpc import Response
 from erlmcp_py.protocol.methods import Method
 from erlmcp_py.protocol.versions import era_of
+from erlmcp_py.protocol.wire import DECODERS
 
 T = TypeVar("T")
 
@@ -31,18 +32,14 @@ class _Kind(msgspec.Struct, frozen=True, gc=False):
 
 
 _kind = msgspec.json.Decoder(_Kind).decode
-_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
 def result_as(response: Response, type: type[T], what: str = "the result") -> T:
     """The result of a decoded response as `type`. Raises InvalidResult naming path and mismatch;
     `what`: how the error calls it, such as the method.
     """
-    decoder = _decoders.get(type)
-    if decoder is None:
-        decoder = _decoders[type] = msgspec.json.Decoder(type)
     try:
-        return decoder.decode(response.result)  # type: ignore[no-any-return]
+        return DECODERS[type].decode(response.result)  # type: ignore[no-any-return]
     except (ValueError, RecursionError) as problem:
         raise InvalidResult(f"{what}: {mismatch(problem, 'result')}") from None
 

@@ -1,8 +1,8 @@
-"""The base of every MCP type: how Python attributes become JSON members."""
+"""The base of every MCP type: how Python attributes become JSON members, and what reads them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,18 @@ class Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """An MCP object: `snake_case` here is `camelCase` on the wire, None is never written, and
     members that are not known here are skipped when reading.
     """
+
+
+class _Decoders(dict[Any, msgspec.json.Decoder[Any]]):
+    def __missing__(self, type: Any) -> msgspec.json.Decoder[Any]:
+        decoder = self[type] = msgspec.json.Decoder(type)
+        return decoder
+
+
+DECODERS: Final = _Decoders()
+"""What reads JSON as a type, by that type. WHY on first use: making one takes far longer than reading
+with it, and few programs read every type there is.
+"""
 
 
 class Result(Wire, frozen=True, kw_only=True):
