@@ -31,9 +31,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import _proc_lib
 from ._cell import task_process
@@ -46,8 +45,7 @@ from ._supervisor.process import SupervisorProcess
 from ._supervisor.spec import ChildSpec, Restart, Shutdown, Strategy, SupFlags
 
 
-@dataclass(frozen=True, slots=True)
-class DynamicOptions:
+class DynamicOptions(NamedTuple):
     """What a dynamic supervisor was started with; see `DynamicSupervisor.start_link`."""
 
     flags: SupFlags

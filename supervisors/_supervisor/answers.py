@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .spec import ChildSpec, ChildType
 
 
-@dataclass(frozen=True, slots=True)
-class ChildInfo:
+class ChildInfo(NamedTuple):
     """One child, as `which_children` lists it.
 
     id: its id, None for a child of a simple_one_for_one supervisor. pid: its `Pid`, None
@@ -28,8 +26,7 @@ class ChildInfo:
         return cls(id, pid, spec.type, spec.modules)
 
 
-@dataclass(frozen=True, slots=True)
-class ChildCounts:
+class ChildCounts(NamedTuple):
     """How many children there are, as `count_children` answers.
 
     specs: children in all, running or not; 1 for simple_one_for_one. active: those that

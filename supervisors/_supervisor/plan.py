@@ -22,7 +22,6 @@ action         asks the process to                                   outcome
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from .._errors import Reason
@@ -52,9 +51,10 @@ class Started(NamedTuple):
     answer: Any
 
 
-@dataclass(frozen=True, slots=True)
 class Ignored:
     """It asked to be left out (rule V3)."""
+
+    __slots__ = ()
 
 
 class Failed(NamedTuple):
@@ -109,8 +109,7 @@ class Retry(NamedTuple):
 Action: TypeAlias = Start | Stop | StopEach | Tell | Progress | Retry
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(NamedTuple):
     """Result of a plan: the supervisor stops its children and exits with `reason`."""
 
     reason: Reason

@@ -10,8 +10,7 @@ turn in between (V11).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import trio
 from outcome import Error
@@ -47,8 +46,7 @@ if TYPE_CHECKING:
 TRY_AGAIN = "try_again_restart"
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisorState:
+class SupervisorState(NamedTuple):
     """What `sys.get_state` shows of a supervisor.
 
     module: the class whose `init` it was started from. flags: as that returned them.

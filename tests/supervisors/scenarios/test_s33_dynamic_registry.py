@@ -46,7 +46,7 @@ async def s33(s: Recorder) -> None:
     s.obs("same_id_again", ("ok", "pid") if isinstance(second, Pid) else second)
     s.obs("max_children", await answer(otp.start_child(dynamic, child)))
     counts = await otp.count_children(dynamic)
-    s.obs("count", {field: getattr(counts, field) for field in counts.__dataclass_fields__})
+    s.obs("count", counts._asdict())
     s.obs("terminate", await answer(otp.terminate_child(dynamic, first)))
     s.obs("terminate_dead", await answer(otp.terminate_child(dynamic, first)))
     s.obs("bad_return", (await answer(otp.start_child(dynamic, ChildSpec(1, (no_pid, ())))))[0])
