@@ -1,8 +1,12 @@
-"""The rows of our client beside the official one: the same calls of the same server."""
+"""The rows of our client beside the official one: the same calls of the same server, and what it takes to
+import them.
+"""
 
+import sys
 from collections.abc import Callable
 
-from ..series import Goal, Measured
+from ..series import Goal, Measured, Row
+from ..worker import measure
 from . import loads
 from .beside import Beside, Figure
 from .calls import ERAS
@@ -15,6 +19,9 @@ GROUP = "client"
 OFFICIAL = "official Python client"
 TRANSPORTS = ("http", "stdio")
 FASTER = {OFFICIAL: (Goal("ratio", 4.0, GATEWAY),)}
+IMPORTS = 10
+"""Times that each client is imported, every time by a fresh process."""
+IMPORTED = {"ours": "erlmcp_py.client", OFFICIAL: "mcp.client.client"}
 
 
 TITLES = {
@@ -58,4 +65,34 @@ def clients(say: Callable[[str], None], rounds: int = ROUNDS) -> list[Measured]:
                         tables[transport, era, flight].add(
                             ours[flight], {OFFICIAL: official[flight]}
                         )
-    return [line for table in tables.values() for line in table.lines()]
+    return [
+        *(line for table in tables.values() for line in table.lines()),
+        imports(say),
+    ]
+
+
+def imports(say: Callable[[str], None], rounds: int = IMPORTS) -> Measured:
+    """Milliseconds from the statement to what follows it: the start and the end of Python are not in it.
+    The first import of each writes bytecode, and does not count.
+    """
+    goal = Goal("ours", 150.0, GATEWAY)
+    line = Measured(Row("client.import", GROUP, "importing it", "ms", OFFICIAL, "less", (goal,)))
+    say(f"client: {rounds} imports of each")
+    for module in IMPORTED.values():
+        import_ms(module)
+    for _ in range(rounds):
+        line.add(import_ms(IMPORTED["ours"]), import_ms(IMPORTED[OFFICIAL]))
+    return line
+
+
+def import_ms(module: str) -> float:
+    """Milliseconds that a process which has loaded nothing else takes for ``import module``.
+
+    Raises WorkerError.
+    """
+    code = (
+        "from time import perf_counter; begun = perf_counter(); "
+        f"import {module}; "
+        "print('{\"ms\": %f}' % ((perf_counter() - begun) * 1e3))"
+    )
+    return float(measure([sys.executable, "-c", code])["ms"])

@@ -10,7 +10,9 @@ import pytest
 
 from bench.mcp import fast, wire
 from bench.mcp.client_load import Load
+from bench.mcp.clients import IMPORTED, import_ms
 from bench.mcp.gateway import _fast, _on_demand
+from bench.worker import WorkerError
 from erlmcp_py.config import load
 
 
@@ -36,6 +38,12 @@ async def test_wrong_answers_count_as_errors(answer: Any) -> None:
     found = await run(answer)
     assert found["errors"] == found["requests"]
     assert "namespace" in found["first_error"]
+
+
+def test_both_clients_are_imported_by_a_process_that_has_not() -> None:
+    assert all(import_ms(module) > 0 for module in IMPORTED.values())
+    with pytest.raises(WorkerError, match="No module named 'nowhere'"):
+        import_ms("nowhere")
 
 
 def asked(method: str, **params: Any) -> dict[str, Any]:
