@@ -9,6 +9,9 @@ import trio
 
 import supervisors as otp
 from supervisors import CallExit, CrashReport, GenServer, Report, WarningReport
+from supervisors.testing import end_of
+
+from ..lives import down_of
 
 
 class Told(GenServer):
@@ -43,8 +46,30 @@ class AsyncBroken(Broken):
         return super().handle_info(message, state)
 
 
-async def ends(ref: otp.Ref) -> Any:
-    return (await otp.receive(lambda message: message[0] == "DOWN" and message[1] is ref))[4]
+@pytest.mark.otp("gen_server", "undef_handle_call")
+@pytest.mark.otp("gen_server", "undef_handle_cast")
+@pytest.mark.otp("gen_server", "undef_handle_info")
+def test_missing_callbacks(as_process: Any) -> None:
+    """G11."""
+
+    class Bare(GenServer):
+        pass
+
+    async def main() -> None:
+        reports: list[Report] = []
+        otp.current_runtime().subscribe(reports.append)
+        pid = await Bare.start()
+        otp.send(pid, "hello")
+        await trio.sleep(1)
+        assert otp.is_alive(pid)
+        assert [type(r) for r in reports] == [WarningReport]
+        with pytest.raises(CallExit, match="Bare has no handle_call"):
+            await otp.call(pid, "x")
+        pid = await Bare.start()
+        otp.cast(pid, "x")
+        assert isinstance((await end_of(pid))[0], otp.Undefined)
+
+    as_process(main)
 
 
 @pytest.mark.otp("gen_server", "undef_handle_continue")
@@ -55,7 +80,7 @@ def test_no_handle_continue_is_a_crash(as_process: Any, module: type[Told]) -> N
         ref = otp.monitor(server)
         answer = await otp.call(server, lambda s: ("reply", "first", s, ("continue", "on")))
         assert answer == "first"
-        error, stack = await ends(ref)
+        error, stack = await down_of(ref)
         assert isinstance(error, otp.Undefined)
         assert isinstance(stack, otp.Stack)
         assert "has no handle_continue for 'on'" in str(error)
@@ -74,7 +99,7 @@ def test_no_terminate_is_no_error(as_process: Any, module: type[Told], reason: s
         with pytest.raises(CallExit) as left:
             await otp.call(server, lambda s: ("stop", reason, s))
         assert left.value.cause == reason
-        assert await ends(ref) == reason
+        assert await down_of(ref) == reason
 
     as_process(main)
 
@@ -89,7 +114,7 @@ def test_what_breaks_in_terminate_is_the_reason(as_process: Any, module: type[To
             await otp.call(server, lambda _: ("stop", "normal", "bye", "breaks at the end"))
             == "bye"
         )
-        error, _stack = await ends(ref)
+        error, _stack = await down_of(ref)
         assert isinstance(error, AttributeError)
 
     as_process(main)
@@ -106,7 +131,7 @@ def test_what_breaks_in_handle_info_is_no_missing_callback(
         server = await module.start()
         ref = otp.monitor(server)
         otp.send(server, "hello")
-        error, _stack = await ends(ref)
+        error, _stack = await down_of(ref)
         assert isinstance(error, AttributeError)
         assert not [report for report in reports if isinstance(report, WarningReport)]
         assert [report.pid for report in reports if isinstance(report, CrashReport)] == [server]
@@ -145,10 +170,10 @@ def test_every_answer_of_handle_info(as_process: Any, async_: bool) -> None:
         await trio.sleep(3.0)
         assert (await otp.call(server, "seen"))[-1] == "timeout"
         otp.send(server, ("stops", lambda s: ("stop", "done", s)))
-        assert await ends(ref) == "done"
+        assert await down_of(ref) == "done"
         server = await Informed.start()
         ref = otp.monitor(server)
         otp.send(server, ("odd", lambda _: "nonsense"))
-        assert await ends(ref) == ("bad_return_value", "nonsense")
+        assert await down_of(ref) == ("bad_return_value", "nonsense")
 
     as_process(main)

@@ -9,6 +9,8 @@ import pytest
 import supervisors as otp
 from supervisors import CallExit, ErrorReport, From, GenServer, call, sys
 
+from ..lives import raises
+
 
 class Discreet(GenServer):
     """Answers, with a secret in everything it does."""
@@ -57,5 +59,39 @@ def test_everything_that_is_shown_passes_through_it(as_process, server: Any, req
         assert report.reason == ("reason", "shown")
         assert report.log == [("log", "in"), ("log", "out"), ("log", "in")]
         assert "secret" not in repr(report)
+
+    as_process(main)
+
+
+@pytest.mark.otp("gen_server", "error_format_status")
+@pytest.mark.otp("gen_server", "crash_in_format_status")
+@pytest.mark.otp("gen_server", "throw_in_format_status")
+def test_format_status_guards_what_is_shown(as_process: Any) -> None:
+    """G18."""
+
+    class Secretive(GenServer):
+        def init(self, fn: Any) -> Any:
+            return "ok", (fn, "secret")
+
+        def handle_call(self, request: Any, from_: Any, state: Any) -> Any:
+            raise ValueError("boom")
+
+        def format_status(self, status: dict[str, Any]) -> dict[str, Any]:
+            return status["state"][0](status)
+
+    async def main() -> None:
+        reports: list[Any] = []
+        otp.current_runtime().subscribe(reports.append)
+        for fn in [
+            lambda s: {**s, "state": "hidden"},
+            raises(KeyError("x")),
+            lambda s: {"state": "keys missing"},
+        ]:
+            pid = await Secretive.start(fn)
+            assert "secret" not in str((await sys.get_status(pid))["state"])
+            with pytest.raises(CallExit):
+                await call(pid, "x")
+        errors = [r for r in reports if isinstance(r, ErrorReport)]
+        assert [e.state for e in errors] == ["hidden", *["format_status failed"] * 2]
 
     as_process(main)
