@@ -16,12 +16,12 @@ from supervisors import (
     Throw,
     call,
     exit_signal,
-    monitor,
     receive,
     self,
     spawn_monitor,
     trap_exit,
 )
+from supervisors.testing import wait_all_blocked
 
 from ..lives import raises
 from .servers import Async, Plain
@@ -57,20 +57,24 @@ def test_init_that_refuses(as_process, server, value, told, ended):
     async def main():
         ends: list[Any] = []
 
+        async def watch() -> None:
+            trap_exit()
+            _exit, _pid, reason = await receive()
+            ends.append(reason)
+
+        watcher = otp.spawn(watch)
+        await wait_all_blocked()
+
         def init() -> Any:
-            me = self()
-
-            async def watch() -> None:
-                ref = monitor(me)
-                ends.append((await receive(lambda m: m[1] is ref))[4])
-
-            ends.append(otp.spawn(watch))
+            otp.link(watcher)
             return value
 
         with pytest.raises(StartError) as caught:
             await server.start(init, name="busy")
         assert caught.value.reason == told
         assert otp.whereis("busy") is None
+        await wait_all_blocked()
+        assert ends == [ended]
 
     as_process(main)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import supervisors as otp
-from supervisors import CallExit, ErrorReport, From, GenServer, call, sys
+from supervisors import CallExit, ErrorReport, From, GenServer, Throw, call, sys
 
 from ..lives import raises
 
@@ -85,6 +85,7 @@ def test_format_status_guards_what_is_shown(as_process: Any) -> None:
         for fn in [
             lambda s: {**s, "state": "hidden"},
             raises(KeyError("x")),
+            raises(Throw({"state": "thrown"})),
             lambda s: {"state": "keys missing"},
         ]:
             pid = await Secretive.start(fn)
@@ -92,6 +93,6 @@ def test_format_status_guards_what_is_shown(as_process: Any) -> None:
             with pytest.raises(CallExit):
                 await call(pid, "x")
         errors = [r for r in reports if isinstance(r, ErrorReport)]
-        assert [e.state for e in errors] == ["hidden", *["format_status failed"] * 2]
+        assert [e.state for e in errors] == ["hidden", *["format_status failed"] * 3]
 
     as_process(main)
