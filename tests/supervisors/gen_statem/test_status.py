@@ -13,15 +13,14 @@ from supervisors import (
     CrashReport,
     ErrorReport,
     GenStateMachine,
-    Pid,
     Report,
     Stack,
     cast,
     gen_statem,
-    monitor,
     receive,
     sys,
 )
+from supervisors.testing import end_of
 
 
 class Told(GenStateMachine):
@@ -84,11 +83,6 @@ def reports() -> list[Report]:
     heard: list[Report] = []
     otp.current_runtime().subscribe(heard.append)
     return heard
-
-
-async def end_of(pid: Pid) -> Any:
-    ref = monitor(pid)
-    return (await receive(lambda m: m[0] == "DOWN" and m[1] is ref))[4]
 
 
 def test_a_status_has_what_waits_and_what_runs(as_process, machine) -> None:
