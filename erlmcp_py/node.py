@@ -30,7 +30,7 @@ from erlmcp_py.guards.drain import Outcome
 from erlmcp_py.loading import load_application, load_servers
 from erlmcp_py.parts import Parts, WorkerPart
 from erlmcp_py.signals import hang_up, stop_signals
-from erlmcp_py.telemetry.log import log, stderr
+from erlmcp_py.telemetry.log import log, set_level, stderr
 from erlmcp_py.tree import TRANSPORTS, child_specs
 from erlmcp_py.workers.orders import Drained
 from supervisors import (
@@ -86,6 +86,7 @@ def run_node(
         check_upstreams(config.upstreams)
 
     async def main() -> None:
+        set_level(config.log.level)
         me = own_pid()
         heir = None
         if replace:

@@ -8,7 +8,6 @@ child spec, and its successor does what was left to do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -18,9 +17,8 @@ from erlmcp_py.config import Config, ConfigError, UpstreamConfig, check_served, 
 from erlmcp_py.gateway.changes import Changes, UpstreamChanges, compare, effective
 from erlmcp_py.gateway.fleet import Fleet
 from erlmcp_py.guards import drain
-from erlmcp_py.telemetry.log import NAME as LOG
-from erlmcp_py.telemetry.log import log
-from supervisors import CallExit, ChildSpec, GenServer, call, cast
+from erlmcp_py.telemetry.log import log, set_level
+from supervisors import ChildSpec, GenServer, call, cast
 
 NAME: Final = "reload"
 PAUSE: Final = 0.1
@@ -182,8 +180,7 @@ def _check_upstreams(upstreams: dict[str, UpstreamConfig]) -> None:
 
 async def _carry_out(book: Book, deadline: float) -> tuple[dict[str, int], list[str]]:
     """Do what `book` says: requests that were cut off by it, and what could not be done."""
-    with suppress(CallExit):  # its successor asks for the level there is
-        await call(LOG, ("set_level", book.config.log.level))
+    set_level(book.config.log.level)
     problems = await book.fleet.settle()
     cut_off = await book.fleet.finish(deadline)
     book.is_left = False

@@ -3,6 +3,8 @@
 A report arrives on the stack of the process that reports, in the middle of its death; so the
 subscriber only sends it on, and formatting happens in the writer's own time. Killing the writer
 silences nothing: until a new one is registered, its subscriber writes what it gets by itself.
+
+Level and sink are the runtime's, so that they hold before there is a writer and between two of them.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from supervisors import (
     BadArg,
     GenServer,
     Pid,
     Report,
+    Runtime,
     current_runtime,
     is_alive,
     limit_mailbox,
@@ -66,7 +70,20 @@ class Log:
             self.write(entry)
 
 
-_unattended = Log("info", stderr)
+_logs: Final[WeakKeyDictionary[Runtime, Log]] = WeakKeyDictionary()
+_DEFAULT: Final = Log("info", stderr)
+
+
+def set_level(level: Level) -> None:
+    """Write entries of this runtime at or above `level` from now on, with or without a log writer."""
+    _logs.setdefault(current_runtime(), Log(level, stderr)).set_level(level)
+
+
+def _own_log() -> Log:
+    try:
+        return _logs[current_runtime()]
+    except (KeyError, RuntimeError):
+        return _DEFAULT
 
 
 class LogWriter(GenServer):
@@ -90,6 +107,7 @@ class LogWriter(GenServer):
         """
         limit_mailbox(mailbox, "refuse", exempt=_is_audit)
         log = Log(level() if callable(level) else level, sink)
+        _logs[current_runtime()] = log
         _subscribe(own_pid(), log)
         return ("ok", log)
 
@@ -150,7 +168,7 @@ def log(level: Level, text: str, pid: Pid | None = None) -> None:
     try:
         send(NAME, ("entry", entry))
     except (BadArg, RuntimeError):
-        _unattended.write(entry)
+        _own_log().write(entry)
 
 
 def audit(who: str, action: str, /, **details: object) -> None:

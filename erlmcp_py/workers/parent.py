@@ -34,7 +34,7 @@ from erlmcp_py.guards.drain import Drain, DrainSettings, Outcome
 from erlmcp_py.guards.in_flight import InFlight
 from erlmcp_py.signals import stop_signals
 from erlmcp_py.telemetry.log import NAME as LOG
-from erlmcp_py.telemetry.log import LogWriter, log, stderr
+from erlmcp_py.telemetry.log import LogWriter, log, set_level, stderr
 from erlmcp_py.transports.net.address import format_address
 from erlmcp_py.transports.net.door import DoorBlocked
 from erlmcp_py.workers.crew import Crew, Worker
@@ -117,6 +117,7 @@ def run_parent(config: Config, announce: Callable[[list[str]], object]) -> None:
     """
 
     async def main() -> None:
+        set_level(config.log.level)
         me = own_pid()
         crew = Crew(config.node.name, config.node.workers, lambda news: send(me, news))
         directory = Path(config.control.directory or place.default_directory())

@@ -29,14 +29,13 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def log_with(text: str, capfd: pytest.CaptureFixture[str]) -> list[str]:
     """The lines until this is in one of them: processes and the log's thread lie between. Only those of
-    this node: the thread of an earlier one writes its last lines when it comes to it. None of level info:
-    they are written whatever the level, as long as the log writer has not started.
+    this node: the thread of an earlier one writes its last lines when it comes to it.
     """
     here = f".{current_runtime().serial}> "
     seen = ""
     with trio.fail_after(20):
         while True:
-            lines = [line for line in seen.splitlines() if here in line and " info " not in line]
+            lines = [line for line in seen.splitlines() if here in line]
             if any(text in line for line in lines) and seen.endswith("\n"):
                 return lines
             await trio.sleep(0.01)

@@ -16,6 +16,7 @@ from erlmcp_py.client import Client
 from erlmcp_py.config import Config, HttpConfig, LogConfig, UpstreamConfig
 from erlmcp_py.parts import Parts
 from erlmcp_py.server import Server
+from erlmcp_py.telemetry.log import set_level
 from erlmcp_py.tree import child_specs
 from supervisors import Runtime, application
 
@@ -162,6 +163,7 @@ async def gateway(
         upstreams=dict(upstreams),
     )
     async with Runtime("test"):
+        set_level(config.log.level)
         with trio.fail_after(10):
             await start_node(child_specs(config, Parts(servers or {}, None, lambda _: None)))
             info = (await registry.transports())["http"].info

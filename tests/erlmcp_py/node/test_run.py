@@ -29,6 +29,14 @@ def test_a_signal_stops_the_tree_in_order(start, number) -> None:
     assert err.rstrip().endswith("is down")
 
 
+def test_nothing_below_the_level_is_logged_from_the_start_to_the_end(start) -> None:
+    program = start("--http", "127.0.0.1:0", ERLMCP__LOG__LEVEL="error")
+    program.until("attach: ")
+    program.process.send_signal(signal.SIGINT)
+    code, _, err = program.finish()
+    assert (code, err) == (0, "")
+
+
 def test_it_says_where_it_serves_and_how_to_attach(start) -> None:
     program = start("--http", "127.0.0.1:0", "--name", "mine")
     base = program.until(r"(http://127\.0\.0\.1:\d+)/mcp/simple   \(also \1/mcp\)")[1]

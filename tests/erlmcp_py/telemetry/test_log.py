@@ -11,7 +11,7 @@ import trio
 
 import supervisors
 from erlmcp_py.telemetry.entry import MAX_TEXT, Entry
-from erlmcp_py.telemetry.log import LogWriter, audit, log
+from erlmcp_py.telemetry.log import LogWriter, audit, log, set_level, stderr
 from erlmcp_py.telemetry.sink import Sink
 from supervisors import GenServer, Runtime, call, exit_signal, whereis
 
@@ -119,6 +119,32 @@ async def test_reports_are_written_while_no_writer_lives_and_once_afterwards(run
     await LogWriter.start("info", pipe.sink, name="log")
     await crash("afterwards")
     assert sum("crash: crasher" in line for line in pipe.lines()) == 1
+
+
+async def test_the_level_holds_while_no_writer_lives(runtime, pipe) -> None:
+    """From info on everything was written then, and to standard error."""
+    set_level("error")
+    log("warning", "before there was one")
+    first = await LogWriter.start("error", pipe.sink, name="log")
+    exit_signal(first, "kill")
+    await trio.testing.wait_all_tasks_blocked()
+    log("warning", "not shown")
+    log("error", "shown")
+    set_level("debug")
+    log("debug", "details")
+    assert [line.split()[-1] for line in pipe.lines()] == ["shown", "details"]
+
+
+async def test_the_level_is_that_of_one_node(capfd: pytest.CaptureFixture[str]) -> None:
+    async with Runtime("quiet"):
+        set_level("critical")
+        async with Runtime("another"):
+            log("debug", "not shown")
+            log("info", "shown")
+        log("error", "not shown either")
+    assert stderr.flush(5)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith(" shown")
 
 
 async def test_an_object_that_cannot_be_printed_does_not_end_the_writer(runtime, pipe) -> None:
