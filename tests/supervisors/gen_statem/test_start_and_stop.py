@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from supervisors import (
     sys,
     trap_exit,
 )
+from supervisors.testing import end_of, wait_all_blocked
 
 from ..lives import raises
 from .switches import AsyncSwitch, Switch, suite
@@ -240,11 +240,14 @@ def test_exit_of_the_parent_ends_it_through_terminate(as_process, machine):
 
 def test_a_killed_machine_leaves_nothing(as_process, machine):
     async def main():
+        timers = otp.current_runtime().timers
+        before = len(timers)
         pid = await machine.start(("ok", "off", [], [("state_timeout", 5, "never")]), name="s")
-        exit_signal(pid, "kill")
-        await trio.sleep(10)
+        await wait_all_blocked()
+        assert len(timers) == before + 1
+        assert await end_of(pid, lambda: exit_signal(pid, "kill")) == "killed"
         assert otp.whereis("s") is None
-        gc.collect()
-        assert not otp.is_alive(pid)
+        await trio.sleep(10)
+        assert len(timers) == before
 
     as_process(main)

@@ -11,7 +11,7 @@ import supervisors as otp
 from supervisors import CallExit, cast, gen_statem, sys
 from supervisors.testing import end_of
 
-from ..lives import raises
+from ..lives import down_of, raises
 from .switches import AsyncSwitch, Switch, suite
 
 
@@ -35,8 +35,9 @@ def test_sys(as_process, machine):
         await sys.resume(pid)
         await trio.sleep(1)
         assert await gen_statem.call(pid, "flip") == "on"
+        ref = otp.monitor(pid)
         await sys.terminate(pid, "enough")
-        assert await end_of(pid) in ("enough", "noproc")
+        assert await down_of(ref) == "enough"
 
     as_process(main)
 
