@@ -20,10 +20,6 @@ async def mail():
             return found
 
 
-async def forever():
-    await trio.sleep_forever()
-
-
 def test_an_alias_takes_mail_until_it_is_taken_back(as_process):
     """P14: what lies in the mailbox stays, what comes later is dropped."""
 
@@ -68,7 +64,7 @@ def test_only_the_owner_can_take_an_alias_back(as_process):
 
 def test_a_reference_that_is_no_alias_reaches_nobody(as_process):
     async def main():
-        send(monitor(spawn(forever)), "lost")
+        send(monitor(spawn(trio.sleep_forever)), "lost")
         assert await mail() == []
 
     as_process(main)
@@ -86,7 +82,7 @@ def test_monitor_with_alias(as_process, mode, after_reply, after_demonitor):
     """P14: what ends the alias, and whether the first reply ends the monitor."""
 
     async def main():
-        pid = spawn(forever)
+        pid = spawn(trio.sleep_forever)
         ref = monitor(pid, alias=mode)
         send(ref, "first")
         send(ref, "second")
@@ -104,7 +100,7 @@ def test_monitor_with_alias(as_process, mode, after_reply, after_demonitor):
 @pytest.mark.parametrize("mode", ["demonitor", "reply_demonitor"])
 def test_a_monitor_that_fires_ends_its_alias(as_process, mode):
     async def main():
-        pid = spawn(forever)
+        pid = spawn(trio.sleep_forever)
         ref = monitor(pid, alias=mode)
         otp.exit(pid, "kill")
         assert [m[0] for m in await mail()] == ["DOWN"]
@@ -118,7 +114,7 @@ def test_a_monitor_that_fires_ends_its_alias(as_process, mode):
 
 def test_unalias_leaves_the_monitor(as_process):
     async def main():
-        pid = spawn(forever)
+        pid = spawn(trio.sleep_forever)
         ref = monitor(pid, alias="demonitor")
         assert unalias(ref)
         otp.exit(pid, "kill")
@@ -139,7 +135,7 @@ def test_the_tag_stands_for_down(as_process):
     """P10; and the flush finds a tagged one."""
 
     async def main():
-        pid = spawn(forever)
+        pid = spawn(trio.sleep_forever)
         ref = monitor(pid, tag=("gone", 1))
         flushed = monitor(pid, tag="other")
         otp.exit(pid, "kill")
