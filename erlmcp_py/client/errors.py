@@ -57,13 +57,15 @@ class BadAnswer(ClientError):
 
 
 class HttpStatus(ClientError):
-    """An HTTP status that brings no JSON-RPC message. body: its beginning, for people."""
+    """An HTTP status that brings no JSON-RPC message. body: its beginning, for people.
 
-    maybe_done = False
+    With 5xx the request may have been carried out: a gateway says that as well when it has waited too long.
+    """
 
     def __init__(self, url: str, status: int, body: str = "") -> None:
         super().__init__(f"{url}: HTTP {status}" + (f": {body}" if body else ""))
         self.status = status
+        self.maybe_done = status >= 500
 
 
 class InvalidOutput(ClientError):

@@ -14,7 +14,7 @@ import trio
 
 from erlmcp_py.client.channels.channel import Channel
 from erlmcp_py.client.errors import ClientError, ConnectError, ConnectionLost, HttpStatus
-from erlmcp_py.client.http.events import Event, EventParser, TooLarge
+from erlmcp_py.client.http.events import MESSAGE, Event, EventParser, TooLarge
 from erlmcp_py.client.http.pool import Reply
 from erlmcp_py.client.http.sending import Sender
 from erlmcp_py.client.where import AtUrl
@@ -89,7 +89,9 @@ class EventChannel:
         """See `Channel`."""
         while True:
             events, self._early = self._early or await self._events(), []
-            messages: list[Message] = [event.data for event in events if event.data]
+            messages: list[Message] = [
+                event.data for event in events if event.data and event.name == MESSAGE
+            ]
             if messages:
                 return messages
 

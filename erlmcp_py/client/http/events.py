@@ -8,6 +8,8 @@ import msgspec
 
 MAX_EVENT: Final = 1024 * 1024
 """Bytes of one event (CONFORMANCE 1.7)."""
+MESSAGE: Final = "message"
+"""The name of events without a name, and of those that are messages of MCP."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -21,7 +23,7 @@ class Event(msgspec.Struct, frozen=True):
     """
 
     data: bytes
-    name: str = "message"
+    name: str = MESSAGE
     id: str | None = None
     retry: int | None = None
 
@@ -90,6 +92,6 @@ class EventParser:
 
     def _end(self, events: list[Event]) -> None:
         if self._data or self._id is not None or self._retry is not None:
-            name = self._name.decode("utf-8", "replace") or "message"
+            name = self._name.decode("utf-8", "replace") or MESSAGE
             events.append(Event(b"\n".join(self._data), name, self._id, self._retry))
         self._reset()

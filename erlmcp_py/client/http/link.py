@@ -18,11 +18,12 @@ from erlmcp_py.client.calls import Answer, Call, InFlight
 from erlmcp_py.client.errors import (
     BadAnswer,
     ClientError,
+    ConnectError,
     ConnectionLost,
     HttpStatus,
     SessionLost,
 )
-from erlmcp_py.client.http.events import Event, EventParser, TooLarge
+from erlmcp_py.client.http.events import MESSAGE, Event, EventParser, TooLarge
 from erlmcp_py.client.http.headers import header_lines
 from erlmcp_py.client.http.pool import Reply
 from erlmcp_py.client.http.sending import Sender
@@ -44,6 +45,7 @@ MAX_RESUMED: Final = 1000
 """How often the stream of one request is taken up again."""
 RETRY: Final = 1.0
 """Seconds before a stream is taken up again, unless the server says otherwise."""
+_MIN_RETRY: Final = 0.1
 _MAX_RETRY: Final = 60.0
 _LEAVE: Final = 2.0
 """Seconds to end a session, or to tell of a cancellation."""
@@ -67,7 +69,7 @@ class _Cursor:
         if event.id:
             self.last = event.id
         if event.retry is not None:
-            self.retry = min(event.retry / 1000, _MAX_RETRY)
+            self.retry = min(max(event.retry / 1000, _MIN_RETRY), _MAX_RETRY)
 
 
 class HttpLink:
@@ -237,6 +239,13 @@ class HttpLink:
                 raise SessionLost(
                     f"{self._sender.address.shown}: the server does not know the session"
                 )
+            if (
+                verb == "GET"
+                and head.media_type != _EVENTS
+                and (call is None or head.status >= 300)
+            ):
+                text = "there is no event stream"
+                raise HttpStatus(self._sender.address.shown, head.status, text)
             answer = await self._read(reply, call, cursor)
         except BaseException:
             reply.abort()
@@ -245,12 +254,16 @@ class HttpLink:
         return answer
 
     async def _resume(self, call: Call, cursor: _Cursor) -> Answer | None:
+        """None: the stream may be taken up once more. WHY another error: the request was sent, and what is
+        refused here is only to hear of it.
+        """
         try:
             return await self._exchange("GET", b"", call, cursor)
-        except ConnectionLost as lost:
-            if isinstance(lost, SessionLost):
-                raise
-            return None  # the stream may be taken up once more
+        except (ConnectError, ConnectionLost, HttpStatus, BadAnswer) as problem:
+            if _passes(problem):
+                return None
+            text = f"the stream with the answer cannot be taken up again: {problem}"
+            raise ConnectionLost(text) from None
 
     def _legacy_headers(self) -> bytes:
         if not self._greeted.is_set() and self._session is None:
@@ -270,9 +283,9 @@ class HttpLink:
                 await self._exchange("GET", b"", None, cursor)
             except SessionLost:
                 return  # `attend` knows
-            except (HttpStatus, BadAnswer):
-                return  # 405: it has none
-            except ClientError:
+            except ClientError as problem:
+                if isinstance(problem, HttpStatus) and not _passes(problem):
+                    return  # 405: it has none
                 failures += 1
             finally:
                 self._standing.set()
@@ -366,7 +379,7 @@ class HttpLink:
                 raise BadAnswer(f"{self._sender.address.shown}: {problem}") from None
             for event in events:
                 cursor.seen(event)
-                if event.data:
+                if event.data and event.name == MESSAGE:
                     answer = self._take(event.data, call)
                     if answer is not None:
                         return answer
@@ -377,6 +390,9 @@ class HttpLink:
             message = decode(data)
         except DecodeError as problem:
             text = f"an event is no JSON-RPC message: {problem.message}"
+            if call is None:
+                report("the server said what nobody understands", text)
+                return None
             raise BadAnswer(f"{self._sender.address.shown}: {text}") from None
         if isinstance(message, Notification):
             self._inbox.notified(message, self, self.calls.find, call)
@@ -410,3 +426,12 @@ class HttpLink:
             await self._post(answer, "")
         except ClientError as problem:
             report("an answer could not be sent", str(problem))
+
+
+def _passes(problem: ClientError) -> bool:
+    """Whether it may be gone when a stream is asked for once more."""
+    if isinstance(problem, HttpStatus):
+        return problem.status == 429 or problem.status >= 500
+    return isinstance(problem, ConnectError | ConnectionLost) and not isinstance(
+        problem, SessionLost
+    )
