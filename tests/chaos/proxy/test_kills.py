@@ -10,28 +10,26 @@ from trio.testing import MockClock
 
 from chaos import proxy
 from chaos.proxy import Latency
-from supervisors import call, exit_signal, monitor, receive, spawn, whereis, which_children
-from supervisors.testing import wait_all_blocked
+from supervisors import Pid, call, exit_signal, whereis, which_children
+from supervisors.testing import end_of, wait_all_blocked
 
 from .world import World, gone, read
 
 
 async def killed(name: str) -> None:
     """Kill, and wait for the next of that name."""
-    gone, pid = trio.Event(), whereis(name)
+    pid = whereis(name)
     assert pid is not None
-
-    async def witness() -> None:
-        monitor(pid)
-        exit_signal(pid, "kill")
-        await receive()
-        gone.set()
-
-    spawn(witness)
-    await gone.wait()
-    while whereis(name) in (None, pid):
-        await trio.sleep(0.01)
+    await end_of(pid, lambda: exit_signal(pid, "kill"))
+    await restarted(name, pid)
     await wait_all_blocked()
+
+
+async def restarted(name: str, pid: Pid) -> None:
+    """Wait until another than `pid` has the name."""
+    with trio.fail_after(30):
+        while whereis(name) in (None, pid):
+            await trio.sleep(0.01)
 
 
 @pytest.mark.parametrize("victim", ["chaos_proxy_web", "chaos_proxy_web_connections"])
@@ -99,5 +97,4 @@ async def test_a_connection_that_was_killed_before_it_began_leaves_no_socket_ope
         async with trio.SocketStream(trio.socket.from_stdlib_socket(ours)) as client:
             assert await client.receive_some() == b""
         del theirs
-    while whereis("chaos_proxy_web_connections") in (None, pool):
-        await trio.sleep(0.01)
+    await restarted("chaos_proxy_web_connections", pool)
