@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from typing import Final
 
 from erlmcp_py.client.errors import HttpStatus
@@ -14,6 +15,10 @@ from erlmcp_py.client.shown import CUT
 from erlmcp_py.client.where import AtUrl
 
 _MAX_MOVES: Final = 3
+_MAX_LENT: Final = 512
+"""Secrets of an authorizer that are remembered: a request that is under way has others than the next."""
+_REPEATED: Final = 128 * 1024
+"""Bytes of a body in which secrets are looked for."""
 
 
 class Sender:
@@ -28,8 +33,8 @@ class Sender:
         self._authorizer: Authorizer | None = where.authorizer
         self._fixed = header_lines(where.headers)
         self._secrets = secrets_of(where.headers)
-        self._lent: tuple[str, ...] = ()
-        """Those of the authorizer, as of the last request."""
+        self._lent: dict[str, None] = {}
+        """Those of the authorizer, the latest last."""
         self._start: dict[str, bytes] = {}
         self.pool = Pool(where.address, lambda: where.tls or ssl.create_default_context())
 
@@ -49,7 +54,7 @@ class Sender:
             extra = headers
             if self._authorizer is not None:
                 lent = await self._authorizer.headers(method, self._address.url)
-                self._lent = secrets_of(lent)
+                self._lend(lent)
                 extra += header_lines(lent)
             reply = await self.pool.open(self._head(method) + extra + _end(method, body), body)
             status = reply.head.status
@@ -58,6 +63,14 @@ class Sender:
                 self._move(reply, moves)
             elif self._authorizer is None or not await self._again(reply, method, tries):
                 return reply
+
+    def _lend(self, headers: Mapping[str, str]) -> None:
+        lent = self._lent
+        for secret in secrets_of(headers):
+            lent.pop(secret, None)
+            lent[secret] = None
+        while len(lent) > _MAX_LENT:
+            del lent[next(iter(lent))]
 
     def _head(self, method: str) -> bytes:
         start = self._start.get(method)
@@ -90,8 +103,9 @@ class Sender:
         body = b""
         try:
             if head.status in (401, 403):
-                body = (await reply.body())[:4096]
-            answer = Answered(method, self._address.url, head.status, head.headers, tries, body)
+                body = await reply.body()
+            start = body[:4096]
+            answer = Answered(method, self._address.url, head.status, head.headers, tries, start)
             again = await self._authorizer.answered(answer)
         except BaseException:
             reply.abort()
@@ -105,9 +119,9 @@ class Sender:
 
     def said(self, body: bytes) -> str:
         """What a person can make of a body: its first line, not too long, without what we have sent."""
-        lines = body.decode(errors="replace").strip().splitlines()
+        lines = body[:_REPEATED].decode(errors="replace").strip().splitlines()
         line = lines[0] if lines else ""
-        for secret in (*self._secrets, *self._lent):
+        for secret in sorted({*self._secrets, *self._lent}, key=len, reverse=True):
             line = line.replace(secret, CUT)
         return line[:200]
 
