@@ -21,11 +21,26 @@ class OAuth(Authorizations):
         try:
             return await super().headers(method, url)
         except AuthorizationError as problem:
-            raise NotAuthorized(str(problem)) from problem
+            raise _told(problem) from None
 
     async def answered(self, answer: Answer) -> bool:
         """See `Authorizer`. Raises NotAuthorized."""
         try:
             return await super().answered(answer)
         except AuthorizationError as problem:
-            raise NotAuthorized(str(problem)) from problem
+            raise _told(problem) from None
+
+
+def _told(problem: AuthorizationError) -> NotAuthorized:
+    """WHY without its causes: the text of a callback's error may hold what the callback was given, and a
+    traceback shows it. Where it was raised is said instead.
+    """
+    first: BaseException = problem
+    while first.__cause__ is not None:
+        first = first.__cause__
+    place = first.__traceback__
+    if isinstance(first, AuthorizationError) or place is None:
+        return NotAuthorized(str(problem))
+    while place.tb_next is not None:
+        place = place.tb_next
+    return NotAuthorized(f"{problem} at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}")

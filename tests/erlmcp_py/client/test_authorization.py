@@ -15,6 +15,7 @@ from erlmcp_py.auth.client import (
     Headless,
     Plan,
     Registered,
+    Workload,
 )
 from erlmcp_py.client import Answered, Client, ClientError, HttpStatus, NotAuthorized, OAuth
 from supervisors import current_runtime, exit_signal
@@ -103,6 +104,17 @@ async def refused(there: Authority, plan: Plan) -> str:
     with pytest.raises(NotAuthorized) as caught:
         await oauth.answered(challenge)
     return "".join(traceback.format_exception(caught.value))
+
+
+async def test_what_a_callbacks_error_says_is_in_no_traceback() -> None:
+    async def platform(_: str) -> str:
+        raise KeyError(SECRET)
+
+    async with authority() as there:
+        told = await refused(there, Workload("me", platform))
+    assert SECRET not in told
+    assert "failed: KeyError at " in told
+    assert f"{__file__}:" in told
 
 
 @pytest.mark.parametrize("known", [SECRET, "another"])
