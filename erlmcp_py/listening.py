@@ -174,9 +174,9 @@ def _stdio(config: Config, parts: Parts) -> ChildSpec:
     from erlmcp_py.transports import stdio
     from erlmcp_py.transports.conversation import Limits
 
-    channel = parts.channel or stdio.Channel(line_limit=config.stdio.line_limit)
+    assert parts.channel is not None, "who serves standard input and output has the channel"
     limits = Limits(in_flight=config.stdio.in_flight, waiting=config.stdio.waiting)
-    spec = stdio.child_spec(stdio.StdioOptions(limits=limits), channel)
+    spec = stdio.child_spec(stdio.StdioOptions(limits=limits), parts.channel)
     start, args = spec.start
 
     async def start_and_tell() -> Pid:

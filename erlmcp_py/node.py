@@ -50,6 +50,7 @@ from supervisors import self as own_pid
 if TYPE_CHECKING:
     from erlmcp_py.console.claim import NameClaim
     from erlmcp_py.console.service import Console
+    from erlmcp_py.transports.stdio import Channel
     from supervisors import ChildSpec
 
 _STDIO_ENDS: Final = ("normal", ("shutdown", "client_gone"), "noproc")
@@ -107,6 +108,7 @@ def run_node(
                 servers,
                 None if opened is None or heir is not None else opened.child_spec(),
                 lambda pid: send(me, ("stdio", pid)),
+                _channel(config),
                 worker=worker,
                 stop=lambda why: send(me, ("stop", why)),
                 drained=lambda outcome: _drained(me, outcome, worker),
@@ -153,13 +155,16 @@ async def _live(
         log("warning", line)
     announce(await banner(config))
     log("info", f"node {config.node.name} {__version__} is up, tree started in {took:.3f} s")
-    why = await _reason_to_end()
+    channel = parts.channel
+    why = await _reason_to_end(channel)
     log("info", f"node {config.node.name} stops: {why}")
     await application.stop_all()
     log("info", f"node {config.node.name} is down")
+    if channel is not None and channel.problem is not None:
+        raise NodeFailed(channel.problem)
 
 
-async def _reason_to_end() -> str:
+async def _reason_to_end(channel: Channel | None) -> str:
     serving_stdio: Pid | None = None
     while True:
         match await receive():
@@ -181,7 +186,8 @@ async def _reason_to_end() -> str:
                 if pid != serving_stdio or reason not in _STDIO_ENDS:
                     continue
                 if await drain.status() is None and await _stdio_is_over():
-                    return "standard input has ended"
+                    problem = None if channel is None else channel.problem
+                    return problem or "standard input has ended"
             case ("node_down", ("application_terminated", name, reason)):
                 raise NodeFailed(
                     f"application {name}, which the node cannot do without, has ended: "
@@ -247,6 +253,15 @@ def _drained(main: Pid, outcome: Outcome, worker: WorkerPart | None) -> None:
     if worker is not None:
         worker.line.tell(Drained(outcome.cut_off))
     send(main, ("drained", outcome))
+
+
+def _channel(config: Config) -> Channel | None:
+    """The client on standard input and output, if there is one."""
+    if not config.stdio.enabled:
+        return None
+    from erlmcp_py.transports.stdio import Channel
+
+    return Channel(line_limit=config.stdio.line_limit)
 
 
 def _signals(main: Pid) -> AbstractContextManager[None]:

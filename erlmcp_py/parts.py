@@ -39,8 +39,8 @@ class Parts:
     """What a tree is built from.
 
     servers: by name, the default one first. console: the console's child, if there is one.
-    on_stdio: told the pid of every process that serves standard input. channel: a client that
-    stands in for the one on standard input and output. task_store: where tasks are kept, None: in
+    on_stdio: told the pid of every process that serves standard input. channel: the client
+    that is served there, or one that stands in for it. task_store: where tasks are kept, None: in
     memory. mounted: makes the transport of a node inside another program. worker: if it is one of
     several; stop: then ends the node, for the reason given. drained: told when a node that drains has nothing left to do. inherited: what the node
     takes over from the one it replaces. again: reads the configuration again, as it was read at the

@@ -13,6 +13,7 @@ switch it for everyone who shares it.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import deque
@@ -25,6 +26,8 @@ from erlmcp_py.transports.framing import Lines, Message
 
 READ_SIZE: Final = 64 * 1024
 _STDERR: Final = 2
+_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET})
+"""How the end of a client looks that has not waited for an answer; of a terminal, EIO too."""
 
 
 class Channel:
@@ -39,13 +42,22 @@ class Channel:
         self.ended = False
         """The client has closed its end; the inbox may still hold lines."""
         self.memory = Memory()
+        self.problem: str | None = None
+        """Why one of the two is of no use, for people; None if it is, or the client has gone."""
+        self._gone = _GONE | {errno.EIO} if os.isatty(output) else _GONE
         self._pollable = True
         self._threaded = _needs_thread(output)
         self.bytes_in = self.bytes_out = 0
 
     async def read(self) -> None:
-        """Wait for input and put what it holds into the inbox; at its end, set `ended`."""
-        data = await self._receive()
+        """Wait for input and put what it holds into the inbox; at its end, set `ended`. An input that cannot
+        be read has ended.
+        """
+        try:
+            data = await self._receive()
+        except OSError as problem:
+            self._failed("standard input cannot be read", problem)
+            data = b""
         self.bytes_in += len(data)
         if data:
             self.inbox.extend(self._lines.feed(data))
@@ -74,20 +86,19 @@ class Channel:
 
     def flush_now(self) -> bool:
         """Send what the client takes at once; whether that was everything written. Raises OSError when
-        the client has gone.
+        the client has gone, or for `problem`.
         """
         if self._unsent and not self._threaded:
             self._sent(self._try_write())
         return not self._unsent
 
     async def flush(self) -> None:
-        """Send everything written. Raises OSError when the client has gone."""
+        """Send everything written. Raises OSError when the client has gone, or for `problem`."""
         while not self.flush_now():
             if self._threaded:
-                data = bytes(self._unsent)
                 # Abandoned when killed: a terminal that takes nothing must not hold up a stop.
                 write = trio.to_thread.run_sync(
-                    os.write, self._output, data, abandon_on_cancel=True
+                    self._write, bytes(self._unsent), abandon_on_cancel=True
                 )
                 self._sent(await write)
             else:
@@ -101,11 +112,24 @@ class Channel:
         os.set_blocking(self._output, False)
         try:
             with memoryview(self._unsent) as view:
-                return os.write(self._output, view)
+                return self._write(view)
         except BlockingIOError:
             return 0
         finally:
             os.set_blocking(self._output, True)
+
+    def _write(self, data: bytes | memoryview) -> int:
+        try:
+            return os.write(self._output, data)
+        except BlockingIOError:
+            raise
+        except OSError as problem:
+            self._failed("standard output cannot be written", problem)
+            raise
+
+    def _failed(self, what: str, problem: OSError) -> None:
+        if problem.errno not in self._gone:
+            self.problem = f"{what}: {problem.strerror}"
 
 
 def _needs_thread(descriptor: int) -> bool:

@@ -39,7 +39,7 @@ from supervisors import (
 from supervisors import self as own_pid
 
 CLIENT_GONE: Final = ("shutdown", "client_gone")
-"""Exit reason when nobody reads the output any more."""
+"""Exit reason when nobody reads the output any more, or it cannot be written: see `Channel.problem`."""
 
 _LAST_WORDS: Final = 1.0
 """Seconds that a client has to take what is said when the node stops."""

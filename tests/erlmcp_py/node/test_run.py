@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -10,12 +11,24 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import schema_gate
 from tests.programs import Program
 
 ROOT = Path(__file__).parents[3]
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -193,22 +206,76 @@ def test_overlay_file_and_environment_reach_the_node(start, tmp_path) -> None:
 
 def test_stdio_speaks_only_protocol_on_stdout_and_ends_with_its_input(start) -> None:
     program = start("--stdio", "--server", "examples.simple:server")
-    initialize = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
-    code, out, err = program.finish(json.dumps(initialize) + "\n")
+    code, out, err = program.finish(json.dumps(INITIALIZE) + "\n")
     assert code == 0, err
     (line,) = out.splitlines()
     assert json.loads(line)["result"]["protocolVersion"] == "2025-11-25"
     assert "simple on standard input and output" in err
     assert "standard input has ended" in err
+
+
+def stdio_node(directory: Path, **streams: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "erlmcp_py", "run", "--stdio"]
+    return subprocess.Popen(
+        [*command, "--server", "examples.simple:server"],
+        cwd=directory,
+        env=os.environ
+        | {
+            "ERLMCP__CONTROL__DIRECTORY": str(directory),
+            "ERLMCP__LOG__LEVEL": "error",
+            "PYTHONPATH": schema_gate.PYTHONPATH,
+        },
+        stderr=subprocess.PIPE,
+        **streams,
+    )
+
+
+def greet(node: subprocess.Popen[bytes]) -> None:
+    assert node.stdin is not None
+    node.stdin.write(f"{json.dumps(INITIALIZE)}\n".encode())
+    node.stdin.flush()
+
+
+def last_word(node: subprocess.Popen[bytes]) -> str:
+    """What it says on standard error behind its banner."""
+    assert node.stderr is not None
+    banner = ("node ", "  ", "attach: ")
+    lines = node.stderr.read().decode().splitlines()
+    return "\n".join(line for line in lines if not line.startswith(banner))
+
+
+def test_output_that_cannot_be_written_is_one_line_and_status_1(tmp_path) -> None:
+    """It ended in order, as if the client had gone."""
+    with (
+        Path("/dev/full").open("w") as full,
+        stdio_node(tmp_path, stdin=subprocess.PIPE, stdout=full) as node,
+    ):
+        greet(node)
+        assert node.wait(30) == 1
+        assert last_word(node) == (
+            "erlmcp-node: standard output cannot be written: No space left on device"
+        )
+
+
+def test_input_that_cannot_be_read_is_one_line_and_status_1(tmp_path) -> None:
+    """The process that serves it crashed a hundred times."""
+    with (
+        (tmp_path / "file").open("w") as file,
+        stdio_node(tmp_path, stdin=file, stdout=subprocess.DEVNULL) as node,
+    ):
+        assert node.wait(30) == 1
+        assert last_word(node) == "erlmcp-node: standard input cannot be read: Bad file descriptor"
+
+
+def test_a_client_that_goes_away_in_the_middle_is_a_normal_end(tmp_path) -> None:
+    with stdio_node(tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as node:
+        assert node.stdout is not None
+        greet(node)
+        assert len(os.read(node.stdout.fileno(), 20)) == 20
+        node.stdout.close()
+        greet(node)
+        assert node.wait(30) == 0
+        assert last_word(node) == ""
 
 
 def test_two_stdio_nodes_do_not_fight_over_a_name(start) -> None:
