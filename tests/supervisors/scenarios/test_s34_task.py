@@ -9,6 +9,7 @@ import trio
 
 import supervisors as otp
 from supervisors import BadArg, Exit, Task, TaskExit, TaskSupervisor
+from supervisors.testing import end_of
 
 from ...conftest import require_program
 from .elixir import Recorder, elixirs_own, play
@@ -18,15 +19,9 @@ from .terms import Text
 NAME = "s34_elixir_task"
 
 
-async def down(pid: otp.Pid) -> Any:
-    """The reason a process ends with."""
-    ref = otp.monitor(pid)
-    return (await otp.receive(lambda m: m[0] == "DOWN" and m[1] is ref))[4]
-
-
 async def child(life: Callable[[], Awaitable[Any]]) -> Any:
     """The reason that a process of its own ends with."""
-    return await down(otp.spawn(life))
+    return await end_of(otp.spawn(life))
 
 
 async def boom() -> None:
@@ -102,7 +97,7 @@ async def s34(s: Recorder) -> None:
     async def x() -> None:
         raise Exit("x")
 
-    await down(await TaskSupervisor.start_child(tasks, x))
+    await end_of(await TaskSupervisor.start_child(tasks, x))
     await trio.sleep(0.05)
     s.obs("start_child_temporary", await TaskSupervisor.children(tasks))
 

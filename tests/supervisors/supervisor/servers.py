@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import trio
 
 import supervisors as otp
 from supervisors import ChildSpec, GenServer, Pid, Report, Supervisor, SupFlags
+from supervisors.testing import end_of
 
 
 class Plain(GenServer):
@@ -85,15 +85,6 @@ def reports_of(kind: type[Report]) -> list[Any]:
 
 async def pids_of(supervisor: Pid | str) -> dict[Any, Any]:
     return {info.id: info.pid for info in reversed(await otp.which_children(supervisor))}
-
-
-async def end_of(pid: Pid, act: Callable[[], object] | None = None) -> Any:
-    """The reason a process ends with, after `act()`."""
-    ref = otp.monitor(pid)
-    if act is not None:
-        act()
-    message = await otp.receive(lambda m: m[0] == "DOWN" and m[1] is ref)
-    return message[4]
 
 
 async def kill(pid: Pid, reason: Any = "kill") -> Any:

@@ -7,8 +7,9 @@ import trio
 
 import supervisors as otp
 from supervisors import SupervisorState, SupFlags, sys
+from supervisors.testing import end_of
 
-from .servers import Plain, child, end_of, kill, pids_of, tree
+from .servers import Plain, child, kill, pids_of, tree
 
 
 def test_get_state_and_status(as_process):

@@ -9,8 +9,9 @@ import trio
 
 import supervisors as otp
 from supervisors import ChildSpec, StartError, SupervisorError, SupervisorReport, SupFlags
+from supervisors.testing import end_of
 
-from .servers import Plain, Tree, child, end_of, ended_linked, kill, pids_of, reports_of, tree
+from .servers import Plain, Tree, child, ended_linked, kill, pids_of, reports_of, tree
 
 
 @pytest.mark.parametrize(("phase", "survives"), [(0.05, False), (0.50, True)])

@@ -10,8 +10,9 @@ import trio
 
 import supervisors as otp
 from supervisors import ChildSpec, SupervisorReport, WarningReport
+from supervisors.testing import end_of
 
-from .servers import Plain, Slow, Trapping, child, end_of, ended_linked, kill, reports_of, tree
+from .servers import Plain, Slow, Trapping, child, ended_linked, kill, reports_of, tree
 
 
 @pytest.mark.parametrize("module", [Plain, Trapping, Slow])

@@ -17,7 +17,6 @@ from supervisors import (
     CrashReport,
     Exit,
     Pid,
-    Ref,
     Throw,
     monitor,
     proc_lib,
@@ -26,6 +25,8 @@ from supervisors import (
     sys,
 )
 from supervisors._sys import special
+
+from ..lives import down_of
 
 Channels = tuple[list[int], list[int]]
 
@@ -89,10 +90,6 @@ async def alloc() -> int:
     _, channel = await receive(lambda m: m[0] == "channel")
     assert isinstance(channel, int)
     return channel
-
-
-async def down(ref: Ref) -> Any:
-    return (await receive(lambda m: m[0] == "DOWN" and m[1] is ref))[4]
 
 
 def fails(*_: Any) -> Any:
@@ -220,7 +217,7 @@ def test_the_end_of_its_parent_is_looked_at_while_it_is_suspended(as_process) ->
             if suspended:
                 await sys.suspend(pid)
             send(boss, "gone")
-            assert await down(ref) == "gone"
+            assert await down_of(ref) == "gone"
         assert ended == ["gone"]  # running, it is the loop that has to look
 
     as_process(main)
@@ -240,7 +237,7 @@ def test_a_system_message_waits_for_its_turn(as_process) -> None:
         with pytest.raises(Exit, match="timeout"):
             await proc_lib.stop(pid, "normal", 2)
         send(pid, "go on")
-        assert await down(ref) == "normal"
+        assert await down_of(ref) == "normal"
 
     as_process(main)
 
@@ -295,7 +292,7 @@ def test_a_full_mailbox_does_not_keep_system_messages_out(as_process) -> None:
         for number in range(6):
             send(pid, number)
         send(pid, "open")
-        assert await down(ref) == "normal"
+        assert await down_of(ref) == "normal"
         assert await sys.get_state(pid) == [5]  # the newest that there was room for
 
     as_process(main)

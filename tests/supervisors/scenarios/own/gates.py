@@ -10,6 +10,7 @@ import trio
 import supervisors as otp
 from supervisors import Pid
 
+from ...lives import down_of
 from ..harness import Scenario
 
 
@@ -61,7 +62,7 @@ class Gate:
         asking, ref = otp.spawn_monitor(asks)
         await wait(lambda: queued(sup) == 1)
         self.open(pid)
-        await down(ref)
+        await down_of(ref)
         assert not otp.is_alive(asking)
 
 
@@ -70,9 +71,3 @@ def queued(pid: Pid) -> int:
     info = otp.process_info(pid)
     assert info is not None, f"{pid} does not run"
     return info.message_queue_len
-
-
-async def down(ref: otp.Ref) -> Any:
-    """The reason in the DOWN of a monitor."""
-    message = await otp.receive(lambda m: m[0] == "DOWN" and m[1] is ref)
-    return message[4]

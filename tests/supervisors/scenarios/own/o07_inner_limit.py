@@ -5,8 +5,8 @@ from __future__ import annotations
 import supervisors as otp
 from supervisors import ChildSpec, Pid, SupFlags
 
+from ...lives import down_of
 from ..harness import Scenario, Tree, answer
-from .gates import down
 
 OTP = [("supervisor", "one_for_one_escalation"), ("supervisor", "tree")]
 
@@ -26,7 +26,7 @@ async def run(s: Scenario) -> None:
     async def inner_ends(sup: Pid) -> None:
         ref = otp.monitor(dict(await s.kids(sup))["inner"])
         await s.kill("x", ("signal", "kill"))
-        await down(ref)
+        await down_of(ref)
         await s.sync(sup)
 
     for restart in ("permanent", "transient", "temporary"):

@@ -7,9 +7,9 @@ from typing import Any
 import supervisors as otp
 from supervisors import Report, WarningReport
 
+from ...lives import down_of
 from ..harness import Scenario
 from ..terms import Text
-from .gates import down
 
 OTP = [("supervisor", "sup_start_normal")]
 
@@ -38,8 +38,8 @@ async def run(s: Scenario) -> None:
             raise otp.Exit("linked")
 
         for stranger in ("normal", "shutdown", "boom"):
-            await down(otp.spawn_monitor(signals, stranger)[1])
-        await down(otp.spawn_monitor(links)[1])
+            await down_of(otp.spawn_monitor(signals, stranger)[1])
+        await down_of(otp.spawn_monitor(links)[1])
         otp.send(sup, "hello")
         otp.send(sup, ("odd", 1))
         s.event("obs", "which", await s.kids(sup))

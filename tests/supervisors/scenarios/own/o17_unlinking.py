@@ -9,8 +9,8 @@ import trio
 import supervisors as otp
 from supervisors import Pid
 
+from ...lives import down_of
 from ..harness import Scenario, drain
-from .gates import down
 
 OTP: list[tuple[str, str]] = []
 
@@ -33,7 +33,7 @@ async def run(s: Scenario) -> None:
     async def ends(pid: Pid, reason: Any) -> None:
         ref = otp.monitor(pid)
         otp.send(pid, ("stop", reason))
-        await down(ref)
+        await down_of(ref)
 
     pid = idle()
     otp.link(pid)

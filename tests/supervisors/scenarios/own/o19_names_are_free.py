@@ -8,8 +8,8 @@ from typing import Any
 import supervisors as otp
 from supervisors import BadArg, GenServer, Ignore, Pid, StartError
 
+from ...lives import down_of
 from ..harness import Scenario
-from .gates import down
 
 OTP = [("gen_server", "otp_7669"), ("gen_server", "start")]
 
@@ -33,7 +33,7 @@ async def run(s: Scenario) -> None:
         otp.register("taken", pid)
         ref = otp.monitor(pid)
         otp.exit_signal(pid, "kill")
-        return await down(ref), otp.whereis("taken")
+        return await down_of(ref), otp.whereis("taken")
 
     async def at_exit() -> Any:
         pid = otp.spawn_link(waits)
@@ -46,7 +46,7 @@ async def run(s: Scenario) -> None:
         otp.register("taken", pid)
         ref = otp.monitor(pid)
         otp.send(pid, "stop")
-        reason = await down(ref)
+        reason = await down_of(ref)
         otp.register("taken", otp.self())
         otp.unregister("taken")
         return reason

@@ -9,8 +9,9 @@ import trio
 import supervisors as otp
 from supervisors import Pid, StartError
 
+from ...lives import down_of
 from ..harness import LingeringWorker, Scenario, drain
-from .gates import Gate, down, wait
+from .gates import Gate, wait
 
 OTP = [
     ("gen_server", "start"),
@@ -69,7 +70,7 @@ async def servers(s: Scenario, gate: Gate) -> None:
             await otp.stop(held)
         try:
             with trio.fail_after(0.05):
-                s.event("obs", "starter", await down(ref))
+                s.event("obs", "starter", await down_of(ref))
         except trio.TooSlowError:
             s.event("obs", "starter", "lives")
             otp.demonitor(ref)
@@ -110,7 +111,7 @@ async def supervisor_orphaned(s: Scenario, gate: Gate) -> None:
     otp.exit_signal(pid, "parents_end")
     await wait(lambda: not otp.is_alive(pid))
     gate.open(held)
-    s.event("obs", "parent_ended", await down(ref))
+    s.event("obs", "parent_ended", await down_of(ref))
     s.incarnations.clear()
 
 
@@ -129,9 +130,9 @@ async def supervisor_killed(s: Scenario, gate: Gate) -> None:
     assert a is not None
     a_ref = otp.monitor(a)
     otp.exit_signal(parent_of(held), "kill")
-    s.event("obs", "a_down", await down(a_ref))
-    s.event("obs", "killed", await down(ref))
+    s.event("obs", "a_down", await down_of(a_ref))
+    s.event("obs", "killed", await down_of(ref))
     held_ref = otp.monitor(held)
     gate.open(held)
-    s.event("obs", "b_down", await down(held_ref))
+    s.event("obs", "b_down", await down_of(held_ref))
     s.event("obs", "left", [id for id in "abc" if otp.whereis(id) is not None])

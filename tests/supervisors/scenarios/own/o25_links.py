@@ -10,8 +10,8 @@ import trio
 import supervisors as otp
 from supervisors import Pid
 
+from ...lives import down_of
 from ..harness import Scenario, Worker, drain
-from .gates import down
 
 OTP: list[tuple[str, str]] = []
 
@@ -60,7 +60,7 @@ async def outcome(pids: list[Pid], do: Callable[[], None]) -> list[tuple[Pid, An
         if otp.demonitor(ref, info=True):
             ends.append((pid, "lives"))
         else:
-            ends.append((pid, await down(ref)))
+            ends.append((pid, await down_of(ref)))
     return ends
 
 
@@ -69,7 +69,7 @@ async def end_all(pids: list[Pid]) -> str:
     for pid in pids:
         otp.exit_signal(pid, "kill")
     for ref in refs:
-        await down(ref)
+        await down_of(ref)
     return "ok"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import supervisors as otp
 from supervisors import Exit, Pid, monitor, proc_lib, sys
 
+from ...lives import down_of
 from ..harness import Scenario, drain
-from .gates import down
 
 OTP = [("sys", "special_process")]
 
@@ -124,5 +124,5 @@ async def run(s: Scenario) -> None:
         if suspended:
             await sys.suspend(kid)
         otp.send(boss, "go")
-        s.event("obs", "orphan", await down(ref))
+        s.event("obs", "orphan", await down_of(ref))
     s.event("obs", "left", await drain())

@@ -9,8 +9,8 @@ import trio
 import supervisors as otp
 from supervisors import Pid, Supervisor, SupFlags, sys
 
+from ...lives import down_of
 from ..harness import Scenario, Worker
-from .gates import down
 
 Plan = tuple[Any, list[str]]
 
@@ -63,7 +63,7 @@ async def run(s: Scenario) -> None:
         assert isinstance(pid, Pid)
         ref = otp.monitor(pid)
         otp.cast(pid, ("stop", "normal"))
-        return await down(ref)
+        return await down_of(ref)
 
     async def state(sup: Pid) -> Any:
         try:
