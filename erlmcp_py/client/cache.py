@@ -53,7 +53,7 @@ class Cache:
         """Keep a result as long as it says."""
         if not isinstance(result, CacheableResult) or not result.ttl_ms or result.ttl_ms < 0:
             return
-        until = trio.current_time() + min(result.ttl_ms / 1000, MAX_TTL)
+        until = trio.current_time() + min(result.ttl_ms, MAX_TTL * 1000) / 1000
         key = (method, _encode(params))
         self._entries[key] = (until, result)
         self._entries.move_to_end(key)

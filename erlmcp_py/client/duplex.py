@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import trio
+from msgspec import UNSET
 
 from erlmcp_py.client.calls import Answer, Call, InFlight, TimeIsUp
 from erlmcp_py.client.channels import Channel
 from erlmcp_py.client.deadlines import Deadlines
-from erlmcp_py.client.errors import ConnectionLost
+from erlmcp_py.client.errors import BadAnswer, ConnectionLost
 from erlmcp_py.client.identity import Identity, encode_call, encode_notification
 from erlmcp_py.client.inbox import Inbox, report
 from erlmcp_py.client.link import Hello
@@ -25,6 +27,13 @@ MAX_GARBAGE: Final = 100
 """Lines in a row that are no message: programs print what they should not, but not without end."""
 LAST_WORDS: Final = 1.0
 """Seconds in which a server that cannot be written to any more may still be read."""
+
+
+class _Named(msgspec.Struct):
+    method: Any = UNSET
+
+
+_named = msgspec.json.Decoder(_Named).decode
 
 
 class DuplexLink:
@@ -132,12 +141,14 @@ class DuplexLink:
         try:
             message = decode(data)
         except DecodeError as problem:
-            if data.strip():
+            if data.strip() and not self._spoil(data, problem):
                 self._count_garbage(data, problem)
             return
         self._garbage = 0
         if isinstance(message, Notification):
             self._inbox.notified(message, self, self.calls.find)
+        elif isinstance(message, Request) and self.era == "modern" and self.hello is not None:
+            report("the server sent a request, which 2026-07-28 forbids", message.method)
         elif isinstance(message, Request):
             self._inbox.asked(message, self, self.version, self._reply, self.calls.all())
         else:
@@ -148,6 +159,15 @@ class DuplexLink:
             self._channel.write(answer)
         except ConnectionLost:
             return  # nobody waits for it any more
+
+    def _spoil(self, data: bytes, problem: DecodeError) -> bool:
+        """Whether this is what a request gets for an answer, malformed as it is."""
+        call = None if problem.id is None else self.calls.find(problem.id)
+        if call is None or _named(data).method is not UNSET:
+            return False
+        self.calls.end(call)
+        call.settle(BadAnswer(f"the answer is no JSON-RPC message: {problem.message}"))
+        return True
 
     def _count_garbage(self, data: bytes, problem: DecodeError) -> None:
         self._garbage += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -26,6 +26,9 @@ from erlmcp_py.protocol.revisions import fit
 from erlmcp_py.protocol.roots import LIST_ROOTS, ListRootsResult, Root
 from erlmcp_py.protocol.sampling import CREATE_MESSAGE, CreateMessageParams, CreateMessageResult
 from erlmcp_py.protocol.wire import Json, Wire
+
+if TYPE_CHECKING:
+    from erlmcp_py.server.validation import Validator
 
 T = TypeVar("T")
 
@@ -81,11 +84,13 @@ class Handlers(msgspec.Struct, frozen=True, kw_only=True):
         """
         if method == ELICIT and self.elicit is not None:
             asked = _read(params, ElicitParams, method)
-            return _elicited(asked, await _result_of(self.elicit(asked)))
+            fits = _form(asked)
+            return _elicited(asked, await _result_of(self.elicit(asked)), fits)
         if method == CREATE_MESSAGE and self.sample is not None:
-            return fit(
-                await _result_of(self.sample(_read(params, CreateMessageParams, method))), version
-            )
+            wanted = _read(params, CreateMessageParams, method)
+            if not self.sample_tools and (wanted.tools, wanted.tool_choice) != (None, None):
+                raise McpError(INVALID_PARAMS, f"{method}: sampling.tools has not been declared")
+            return fit(await _result_of(self.sample(wanted)), version)
         if method == LIST_ROOTS and self.roots is not None:
             roots = await _result_of(self.roots()) if callable(self.roots) else self.roots
             listed = [Root(root) if isinstance(root, str) else root for root in roots]
@@ -106,7 +111,22 @@ def _read(params: Any, type: type[T], method: str) -> T:
         raise McpError(INVALID_PARAMS, f"{method}: {mismatch(problem, 'params')}") from None
 
 
-def _elicited(asked: ElicitParams, answer: ElicitResult | Json | None) -> ElicitResult:
+def _form(asked: ElicitParams) -> Validator | None:
+    """What an answer has to match. Raises McpError if no answer could."""
+    if asked.requested_schema is None:
+        return None
+    from erlmcp_py.server.validation import compile_schema  # heavy, and few clients are asked
+
+    try:
+        return compile_schema(asked.requested_schema, f"{ELICIT}: requestedSchema")
+    except ValueError as problem:
+        raise McpError(INVALID_PARAMS, str(problem)) from None
+
+
+def _elicited(
+    asked: ElicitParams, answer: ElicitResult | Json | None, fits: Validator | None
+) -> ElicitResult:
+    """Raises ValueError if it is not what the form wants."""
     if answer is None:
         return ElicitResult(action="decline")
     if not isinstance(answer, ElicitResult):
@@ -114,4 +134,7 @@ def _elicited(asked: ElicitParams, answer: ElicitResult | Json | None) -> Elicit
     if answer.action != "accept" or asked.requested_schema is None:
         return msgspec.structs.replace(answer, content=None)
     content = with_defaults(asked.requested_schema, answer.content or {})
+    wrong = None if fits is None else fits.first_error(content)
+    if wrong is not None:
+        raise ValueError(f"the answer is not what the form wants: {wrong}")
     return msgspec.structs.replace(answer, content=content)

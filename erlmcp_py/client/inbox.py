@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from erlmcp_py.client.calls import Call, OnLog
+from erlmcp_py.client.errors import ConnectionLost
 from erlmcp_py.client.handlers import Answerer
 from erlmcp_py.client.identity import encode_error, encode_result
 from erlmcp_py.protocol import notifications as names
@@ -24,6 +25,7 @@ from erlmcp_py.protocol.notifications import (
     ProgressParams,
     ProgressToken,
 )
+from erlmcp_py.protocol.subscriptions import LISTEN
 from supervisors import Pid, WarningReport, current_runtime, exit_signal, spawn
 
 MAX_QUESTIONS: Final = 100
@@ -82,7 +84,7 @@ class Inbox:
                 if on_log is not None:
                     self._hand(on_log, params_as(message, LoggingMessageParams))
             elif message.method == names.CANCELLED:
-                self._withdrawn(link, params_as(message, CancelledParams).request_id)
+                self._withdrawn(link, params_as(message, CancelledParams).request_id, find)
         except McpError as problem:
             report(f"the server sent a malformed {message.method}", str(problem))
             return
@@ -160,10 +162,18 @@ class Inbox:
             if self._asked.pop(key, None) is not None:
                 reply(answer)
 
-    def _withdrawn(self, link: object, id: RequestId | None) -> None:
-        pid = None if id is None else self._asked.pop((link, id), None)
+    def _withdrawn(
+        self, link: object, id: RequestId | None, find: Callable[[ProgressToken], Call | None]
+    ) -> None:
+        """A question of the server's, or (2026-07-28) a subscription of ours, which it tears down."""
+        if id is None:
+            return
+        pid = self._asked.pop((link, id), None)
         if pid is not None:
             exit_signal(pid, "kill")
+        call = find(id)
+        if call is not None and call.method == LISTEN:
+            call.settle(ConnectionLost("the server has ended the subscription"))
 
     def forget(self, link: object) -> None:
         """The connection is gone, and with it whoever wants to know."""

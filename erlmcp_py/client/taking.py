@@ -32,6 +32,8 @@ POLL: Final = 1.0
 """Seconds between two looks, where the server proposes nothing."""
 _SHORTEST: Final = 0.05
 _LONGEST: Final = 60.0
+_FOREVER: Final = 2**62
+"""Milliseconds: JSON's integers have no limit."""
 _ENDED: Final = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -142,7 +144,7 @@ class Tasks:
                 message=found.status_message,
                 created_at=found.created_at,
                 poll=_seconds(found.poll_interval),
-                ttl=None if found.ttl is None else found.ttl / 1000,
+                ttl=None if found.ttl is None else min(found.ttl, _FOREVER) / 1000,
             )
         result = None
         if found.result:
@@ -153,7 +155,7 @@ class Tasks:
             message=found.status_message,
             created_at=found.created_at,
             poll=_seconds(found.poll_interval_ms),
-            ttl=None if found.ttl_ms is None else found.ttl_ms / 1000,
+            ttl=None if found.ttl_ms is None else min(found.ttl_ms, _FOREVER) / 1000,
             questions=found.input_requests,
             result=result,
             error=found.error,
@@ -234,4 +236,4 @@ def _outcome(view: TaskView) -> CallToolResult:
 def _seconds(milliseconds: int | None) -> float:
     if milliseconds is None:
         return POLL
-    return min(max(milliseconds / 1000, _SHORTEST), _LONGEST)
+    return min(max(milliseconds, _SHORTEST * 1000), _LONGEST * 1000) / 1000
