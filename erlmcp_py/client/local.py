@@ -16,7 +16,7 @@ import trio
 from trio.lowlevel import notify_closing
 
 from erlmcp_py import registry, subscriptions
-from erlmcp_py.client.channels import DescriptorChannel
+from erlmcp_py.client.channels import DescriptorChannel, reader
 from erlmcp_py.client.duplex import DuplexLink
 from erlmcp_py.client.errors import ConnectError
 from erlmcp_py.client.identity import Identity
@@ -59,9 +59,8 @@ async def open_local(server: Any, identity: Identity, inbox: Inbox) -> AsyncIter
             await host.started()
             channel = DescriptorChannel(
                 Lines(_LIMIT),
-                readable=ours,
+                read=reader(ours),
                 writable=ours,
-                receive=ours.recv,
                 send=ours.send,
                 why=lambda: f"the server {server.name} has ended",
             )

@@ -29,6 +29,7 @@ from erlmcp_py.ports.lines import Lines
 from erlmcp_py.ports.pipes import from_program, to_program
 from erlmcp_py.ports.port import Graces, Port
 from erlmcp_py.ports.stderr import StandardError
+from erlmcp_py.ports.stdout import StandardOutput
 from erlmcp_py.ports.warden import warden
 from supervisors import self as own_pid
 
@@ -49,6 +50,7 @@ async def open_port(
     """
     port = _start(command, with_stderr=on_stderr is not None)
     try:
+        port.watch_exit()
         if on_stderr is not None:
             port.read_stderr(Lines(on_stderr, line_limit))
         yield port
@@ -81,7 +83,7 @@ def _start(command: Command, *, with_stderr: bool) -> Port:
 
 def _execute(
     command: Command, file: str, ours: ExitStack, theirs: ExitStack, *, with_stderr: bool
-) -> tuple[subprocess.Popen[bytes], tuple[int, int, StandardError | None]]:
+) -> tuple[subprocess.Popen[bytes], tuple[int, StandardOutput, StandardError | None]]:
     """The program, and the node's ends of its pipes, which `ours` closes; `theirs` the others."""
     to_stdin, stdin = to_program(ours, theirs)
     from_stdout, stdout = from_program(ours, theirs)
@@ -100,7 +102,7 @@ def _execute(
         pass_fds=command.descriptors,
         start_new_session=True,
     )
-    return program, (to_stdin, from_stdout, reader)
+    return program, (to_stdin, StandardOutput(from_stdout), reader)
 
 
 def _explain(error: OSError) -> str:

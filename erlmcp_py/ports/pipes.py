@@ -36,7 +36,7 @@ def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
 async def read_some(descriptor: int, size: int = READ_SIZE) -> bytes:
     """What there is, at most `size` bytes; empty at the end. Raises ClosedResourceError once closed."""
     while True:
-        _check_open(descriptor)
+        check_open(descriptor)
         await wait_readable(descriptor)
         try:
             return os.read(descriptor, size)
@@ -46,7 +46,7 @@ async def read_some(descriptor: int, size: int = READ_SIZE) -> bytes:
 
 async def write_all(descriptor: int, data: bytes) -> None:
     """Write all of it. Raises BrokenPipeError if nobody reads any more, ClosedResourceError once closed."""
-    _check_open(descriptor)
+    check_open(descriptor)
     rest = memoryview(data)
     while True:
         try:
@@ -65,6 +65,7 @@ def close(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _check_open(descriptor: int) -> None:
+def check_open(descriptor: int) -> None:
+    """Raises ClosedResourceError once closed."""
     if descriptor < 0:
         raise trio.ClosedResourceError("the port has closed this pipe")

@@ -24,8 +24,9 @@ from erlmcp_py.ports.group import Usage, usage
 from erlmcp_py.ports.lines import Lines
 from erlmcp_py.ports.pipes import READ_SIZE
 from erlmcp_py.ports.stderr import StandardError
+from erlmcp_py.ports.stdout import LAST_OUTPUT, StandardOutput
 from erlmcp_py.ports.warden import warden
-from supervisors import Pid, WarningReport, current_runtime
+from supervisors import Pid, WarningReport, current_runtime, spawn_link
 
 _LAST_LINES: Final = 0.5
 """Seconds to wait for the end of standard error when everybody who should have it open is gone."""
@@ -65,7 +66,7 @@ class Port:
     """A running program; `open_port` makes it.
 
     pid: the operating system's, also of its group and session. stdin, stdout: descriptors of the
-    node's ends, non-blocking; -1 once closed. stderr: None if it is the node's own.
+    node's ends, non-blocking; -1 once closed.
     """
 
     def __init__(
@@ -75,14 +76,14 @@ class Port:
         owner: Pid,
         watch: int,
         stdin: int,
-        stdout: int,
+        stdout: StandardOutput,
         stderr: StandardError | None,
     ) -> None:
-        """watch: a pidfd of the program."""
+        """watch: a pidfd of the program. stderr: None if it is the node's own."""
         self.command = command
         self.pid = program.pid
         self.stdin = stdin
-        self.stdout = stdout
+        self._stdout = stdout
         self._program = program
         self._stderr = stderr
         self._owner = owner
@@ -90,7 +91,13 @@ class Port:
         self._watch = watch
         self._waiting = trio.Lock()
         self._ending = trio.Lock()
+        self._over = trio.Event()
         self._exit: Exit | None = None
+
+    @property
+    def stdout(self) -> int:
+        """The descriptor of its standard output; -1 once closed."""
+        return self._stdout.descriptor
 
     @property
     def opened_at(self) -> float:
@@ -142,16 +149,23 @@ class Port:
             signal_all(self.pid, number)
 
     async def read(self, size: int = READ_SIZE) -> bytes:
-        """What the program has written, at most `size` bytes; empty at the end. Raises ClosedResourceError
-        once the port has ended.
+        """What the program has written, at most `size` bytes; empty at the end, which comes soon after the
+        program's own, whoever has it open still. Raises ClosedResourceError once the port has ended.
         """
-        return await pipes.read_some(self.stdout, size)
+        return await self._stdout.read(size)
 
     async def write(self, data: bytes) -> None:
         """Write all of it. Raises BrokenPipeError if the program does not read any more,
         ClosedResourceError after `close_stdin`.
         """
         await pipes.write_all(self.stdin, data)
+
+    @property
+    def output_was_cut(self) -> bool:
+        """Whether standard output ends with the program that ended a while ago, not with the last who has it
+        open: no more of it is worth waiting for.
+        """
+        return self._stdout.was_cut
 
     def close_stdin(self) -> None:
         """End the program's standard input."""
@@ -162,6 +176,20 @@ class Port:
         """Have a process linked to the caller feed them; for `open_port`."""
         assert self._stderr is not None
         self._stderr.start(self.pid, lines)
+
+    def watch_exit(self) -> None:
+        """Have a process linked to the caller end standard output with the program; for `open_port`."""
+        spawn_link(self._watch_exit, label=f"exit of {self.pid}")
+
+    async def _watch_exit(self) -> None:
+        try:
+            await self.wait()
+        except trio.ClosedResourceError:
+            return
+        with trio.move_on_after(LAST_OUTPUT):
+            await self._over.wait()
+        if not self._ending.locked():  # else it is being emptied for those who still write
+            self._stdout.finish()
 
     async def wait_stderr(self) -> None:
         """Until every line of standard error has been told: as long as anybody holds it open who was
@@ -220,9 +248,9 @@ class Port:
             self._exit = self._exit or ended
             self._program.returncode = 0  # else it would look for it once more
         watch, self._watch = self._watch, -1
-        stdout, self.stdout = self.stdout, -1
         pipes.close(watch)
-        pipes.close(stdout)
+        self._stdout.close()
+        self._over.set()
         if self._stderr is not None:
             self._stderr.close()
         owned.remove(self._owner, self)

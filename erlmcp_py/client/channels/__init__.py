@@ -4,6 +4,6 @@ A channel is opened by an async context manager in the process of its connection
 """
 
 from erlmcp_py.client.channels.channel import Channel, Garbage
-from erlmcp_py.client.channels.descriptors import DescriptorChannel
+from erlmcp_py.client.channels.descriptors import DescriptorChannel, reader
 
-__all__ = ["Channel", "DescriptorChannel", "Garbage"]
+__all__ = ["Channel", "DescriptorChannel", "Garbage", "reader"]

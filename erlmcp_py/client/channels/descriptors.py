@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import trio
@@ -20,22 +21,22 @@ TOO_MUCH: Final = 16 * 1024 * 1024
 
 
 class DescriptorChannel:
-    """A `Channel`. receive, send: as of a non-blocking socket; readable, writable: to wait for."""
+    """A `Channel`. read: waits for what there is, empty at the end. send: as of a non-blocking socket;
+    writable: to wait for.
+    """
 
     def __init__(
         self,
         framing: Framing,
         *,
-        readable: Any,
+        read: Callable[[int], Awaitable[bytes]],
         writable: Any,
-        receive: Callable[[int], bytes],
         send: Callable[[memoryview], int],
         why: Callable[[], str],
     ) -> None:
         self._framing = framing
-        self._readable = readable
         self._writable = writable
-        self._receive = receive
+        self._read = read
         self._send = send
         self._unsent: deque[memoryview] = deque()
         self._size = 0
@@ -47,11 +48,7 @@ class DescriptorChannel:
     async def receive(self) -> list[Message]:
         """See `Channel`."""
         while True:
-            await wait_readable(self._readable)
-            try:
-                data = self._receive(READ_SIZE)
-            except BlockingIOError:
-                continue
+            data = await self._read(READ_SIZE)
             messages = self._framing.feed(data) if data else self._framing.finish()
             if messages or not data:
                 return messages
@@ -118,3 +115,17 @@ class DescriptorChannel:
         if self._size <= MUCH:
             self._roomy.set()
             self._roomy = trio.Event()
+
+
+def reader(connected: socket.socket) -> Callable[[int], Awaitable[bytes]]:
+    """What a channel over a non-blocking socket reads with."""
+
+    async def read(size: int) -> bytes:
+        while True:
+            await wait_readable(connected)
+            try:
+                return connected.recv(size)
+            except BlockingIOError:
+                continue
+
+    return read

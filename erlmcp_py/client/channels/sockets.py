@@ -11,7 +11,7 @@ import trio
 from trio.lowlevel import notify_closing
 
 from erlmcp_py.client.channels.channel import Channel
-from erlmcp_py.client.channels.descriptors import DescriptorChannel
+from erlmcp_py.client.channels.descriptors import DescriptorChannel, reader
 from erlmcp_py.client.errors import ConnectError
 from erlmcp_py.transports.framing import FRAMINGS, Name
 
@@ -43,9 +43,8 @@ async def open_socket(
     try:
         yield DescriptorChannel(
             FRAMINGS[framing](limit),
-            readable=connected,
+            read=reader(connected),
             writable=connected,
-            receive=connected.recv,
             send=connected.send,
             why=lambda: f"{where} closed the connection",
         )

@@ -60,9 +60,8 @@ class _StdioChannel(DescriptorChannel):
     def __init__(self, port: Port, limit: int, words: deque[str]) -> None:
         super().__init__(
             Lines(limit),
-            readable=port.stdout,
+            read=port.read,
             writable=port.stdin,
-            receive=lambda size: os.read(port.stdout, size),
             send=lambda data: os.write(port.stdin, data),
             why=self._ended,
         )
@@ -73,7 +72,7 @@ class _StdioChannel(DescriptorChannel):
         """See `Channel`; at the end, how the program ended is waited for."""
         messages = await super().receive()
         if not messages:
-            with trio.move_on_after(_EXIT_WAIT):
+            with trio.move_on_after(0 if self._port.output_was_cut else _EXIT_WAIT):
                 await self._port.wait()
                 await self._port.wait_stderr()  # its last words may still be on their way
         return messages

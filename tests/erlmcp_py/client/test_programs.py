@@ -166,6 +166,44 @@ async def test_a_call_in_flight_ends_with_the_program_and_the_next_one_has_anoth
     assert open_descriptors() <= before + 2  # the warden's pipe stays
 
 
+LEAVES = """
+if os.fork() == 0:
+    os.setsid()
+    sys.stderr.write("%d\\n" % os.getpid())
+    sys.stderr.flush()
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        ("sys.exit(7)", "ended with status 7"),
+        ("os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
+        (f"{ECHO}; sys.exit(7)", None),
+    ],
+)
+async def test_a_call_in_flight_ends_with_the_program_whoever_has_its_pipes_open(
+    end: str, text: str | None
+) -> None:
+    """A daemon it has started holds them; what it has answered before its end is heard."""
+    daemons: list[str] = []
+    code = LEAVES + old(call=end)
+    async with program(code, on_stderr=daemons.append) as client:
+        with trio.fail_after(20):
+            if text is None:
+                assert "1" in str(await client.call_tool("x", {"a": 1}))
+            else:
+                with pytest.raises(ConnectionLost, match=text) as caught:
+                    await client.call_tool("x", timeout=600)
+                assert caught.value.maybe_done
+            while client.status().connections == 1:
+                await client.changed()
+        assert await client.list_tools() == []
+    for pid in daemons:
+        os.kill(int(pid), signal.SIGKILL)
+
+
 def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 

@@ -112,6 +112,82 @@ async def test_one_that_closes_its_output_lives_on_and_ends_in_order(owned) -> N
     assert await owned(owner) == Exit(6)
 
 
+STRANGER = """
+import os, signal, sys, time
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    os.write(1, b"%d\\n" % os.getpid())
+    os.write(write, b"x")
+    while True:
+        {daemon}
+os.read(read, 1)
+{program}
+"""
+
+
+def stranger(program: str, daemon: str = "time.sleep(600)") -> Command:
+    """A program that leaves a daemon behind, which has all of its streams open and says its pid first."""
+    return python(STRANGER.format(program=program, daemon=daemon))
+
+
+@pytest.mark.parametrize(
+    "daemon", ["time.sleep(600)", "os.write(1, b'x' * 999)", "os.write(1, b'no end of line')"]
+)
+async def test_output_ends_with_the_program_whoever_has_it_open(owned, daemon: str) -> None:
+    """Nothing of what the program itself has written is lost, be it as much as a pipe holds."""
+
+    async def owner():
+        said = bytearray()
+        command = stranger("os.write(1, b'y' * 50_000); os._exit(7)", daemon)
+        async with open_port(command, graces=AT_ONCE) as port:
+            while data := await port.read():
+                said += data
+            assert await port.read() == b""
+            assert port.output_was_cut
+        os.kill(int(said.split()[0]), signal.SIGKILL)
+        return said.count(b"y"), port.exit
+
+    assert await owned(owner) == (50_000, Exit(7))
+
+
+async def test_the_end_of_output_is_heard_by_who_waits_for_more(owned) -> None:
+    async def owner():
+        async with open_port(stranger("time.sleep(0.1); os._exit(7)"), graces=AT_ONCE) as port:
+            daemon = int(await port.read())
+            end = await port.read()
+        os.kill(daemon, signal.SIGKILL)
+        return end, port.exit
+
+    assert await owned(owner) == (b"", Exit(7))
+
+
+async def test_those_it_has_left_behind_may_pass_on_what_it_wrote_last(owned) -> None:
+    """As in ``exec program > >(tee log)``, where the pipe is not the program's own."""
+    code = """
+import os, time
+read, write = os.pipe()
+if os.fork():
+    os.write(write, b"last")
+    os._exit(7)
+os.close(write)
+time.sleep(0.1)
+while data := os.read(read, 99):
+    os.write(1, data)
+"""
+
+    async def owner():
+        said = bytearray()
+        async with open_port(python(code), graces=AT_ONCE) as port:
+            await port.wait()
+            while data := await port.read():
+                said += data
+            assert not port.output_was_cut
+        return bytes(said)
+
+    assert await owned(owner) == b"last"
+
+
 async def test_last_words_to_a_reader_that_has_crashed_hold_nobody_up(runtime: Runtime) -> None:
     code = """
 import os, sys
