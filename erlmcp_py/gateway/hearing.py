@@ -2,7 +2,7 @@
 
 A list that is said to have changed is fetched until that succeeds. Meanwhile the old one is shown, with a
 mark. An ear that is not the first one fetches everything once, because nobody knows what was said while
-there was none.
+there was none; and so does one that hears so late that the keeper has not waited for it.
 """
 
 from __future__ import annotations
@@ -67,15 +67,18 @@ async def _hear_lists(instance: Instance, lists: _Lists, missed: bool) -> None:
     tools, prompts = offered.tools is not None, offered.prompts is not None
     resources = offered.resources is not None
     if not (tools or prompts or resources):
+        instance.hears.set()
         return
     wish = instance.client.subscribe(tools=tools, prompts=prompts, resources=resources)
     try:
         async with wish as changes:
-            if missed:
+            instance.hears.set()
+            if missed or instance.is_early:
                 lists.look(KINDS)
             async for change in changes:
                 lists.changed(_MEANT[change.kind])
     except McpError as problem:
+        instance.hears.set()
         log("info", f"upstream {instance.label} tells of no changes: {problem}")
 
 

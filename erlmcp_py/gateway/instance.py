@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -74,6 +74,10 @@ class Instance:
         """Held while its lists are fetched: one that has changed is fetched after all of them, not meanwhile."""
         self.was_heard = False
         """Whether there has been an ear, whose successor does not know what it has missed."""
+        self.hears = trio.Event()
+        """Set when the ear hears of changes, or there will be none to hear of."""
+        self.is_early = False
+        """Whether its lists were fetched before that, so that changes may have been missed."""
         self.journal = Journal(wall_clock)
         self._meter = meter
         self.failures = self.restarts = 0
@@ -161,6 +165,15 @@ class Instance:
 
     # --- for its keepers ----------------------------------------------------------------
 
+    async def heard(self, patience: float) -> None:
+        """Wait until the ear hears, for so many seconds at most, and as long as nothing happens to it."""
+        if not self.hears.is_set():
+            with trio.move_on_after(patience):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_first, self.changed, nursery.cancel_scope)
+                    nursery.start_soon(_first, self.hears.wait, nursery.cancel_scope)
+        self.is_early = not self.hears.is_set()
+
     @property
     def connection(self) -> int:
         """The number of its connection; the next one has another."""
@@ -170,6 +183,7 @@ class Instance:
         """It is started, for the first time or after it was stopped in order: what was does not count."""
         self._seen = self._begun_at = self._mark()
         self.was_heard = False
+        self.hears = trio.Event()
         self._recent.clear()
         self._since, self._reason = self._wall_clock(), None
 
@@ -237,14 +251,10 @@ class Instance:
         done = False
         async with trio.open_nursery() as nursery:
             # Who watches a retired one is gone: nobody would notice that it is up again.
-            nursery.start_soon(self._until_retired, nursery.cancel_scope)
+            nursery.start_soon(_first, self.retired.wait, nursery.cancel_scope)
             done = await self._renew(reason, grace)
             nursery.cancel_scope.cancel()
         return done
-
-    async def _until_retired(self, scope: trio.CancelScope) -> None:
-        await self.retired.wait()
-        scope.cancel()
 
     async def _renew(self, reason: str, grace: float) -> bool:
         before = self.connection
@@ -344,6 +354,11 @@ class Instance:
 
     def _logged(self, params: LoggingMessageParams) -> None:
         self.questions.logged(params)
+
+
+async def _first(wait: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:
+    await wait()
+    scope.cancel()
 
 
 def where_of(place: AtUrl | Command) -> AtUrl | ByCommand:

@@ -28,6 +28,8 @@ WEIGHING: Final = 2.0
 """Seconds between two looks at the memory of an upstream that has a limit."""
 AGAIN: Final = 5.0
 """Seconds before lists are fetched again that could not be."""
+HEARING: Final = 1.0
+"""Seconds that lists are not fetched because the ear does not hear yet whether they change."""
 _PAUSE: Final = Backoff(first=0.1, factor=2.0, limit=30.0)
 
 
@@ -63,6 +65,7 @@ async def _keep(upstream: Upstream, instance: Instance) -> None:
 
 async def _learn(upstream: Upstream, instance: Instance) -> bool:
     before = upstream.lists
+    await instance.heard(HEARING)
     try:
         try:
             await instance.learn_headers()

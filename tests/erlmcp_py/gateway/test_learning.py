@@ -11,12 +11,17 @@ import trio
 
 from erlmcp_py.client import connection
 from erlmcp_py.client.calls import Answer, Call
+from erlmcp_py.client.eras import Eras
+from erlmcp_py.client.inbox import Inbox
 from erlmcp_py.gateway.face import Face
 from erlmcp_py.gateway.kinds import MAX_ENTRIES
 from erlmcp_py.gateway.places import child
 from erlmcp_py.gateway.upstream import Upstream
-from erlmcp_py.protocol.errors import INTERNAL_ERROR, McpError
-from erlmcp_py.protocol.jsonrpc import Response, error_response, raw
+from erlmcp_py.protocol.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, McpError
+from erlmcp_py.protocol.jsonrpc import Notification, Response, error_response, notification, raw
+from erlmcp_py.protocol.meta import SUBSCRIPTION_ID
+from erlmcp_py.protocol.notifications import ACKNOWLEDGED, TOOLS_CHANGED
+from erlmcp_py.protocol.versions import Era
 from supervisors import exit_signal
 from supervisors.testing import run
 
@@ -26,6 +31,11 @@ HELLO = {
     "supportedVersions": ["2026-07-28"],
     "capabilities": {"tools": {}, "prompts": {}},
     "resultType": "complete",
+}
+SHAKEN = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "it", "version": "1"},
 }
 PAUSES = {"tools/list": 1.0, "prompts/list": 4.0}
 """Seconds that a list takes."""
@@ -51,6 +61,50 @@ class Offering(Program):
         member = call.method.partition("/")[0]
         listed = tools if member == "tools" else []
         return Response(1, raw({member: listed, "resultType": "complete"}))
+
+
+class Growing(Program):
+    """A link to a program of either era that has one more tool as soon as it has said which it has. It tells
+    so whoever has subscribed by then.
+    """
+
+    speaks: Era = "modern"
+    acknowledges = 0.0
+    """Seconds that a subscription takes."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        super().__init__()
+        self._inbox = inbox
+        self._tools = ["first"]
+        self._listener: object = None
+
+    async def send(self, call: Call) -> Answer:
+        match call.method:
+            case "server/discover" if Growing.speaks == "modern":
+                return Response(1, raw(HELLO | {"capabilities": {"tools": {}}}))
+            case "server/discover":
+                return error_response(1, McpError(METHOD_NOT_FOUND, "no"))
+            case "initialize":
+                return Response(1, raw(SHAKEN))
+            case "subscriptions/listen":
+                await trio.sleep(Growing.acknowledges)
+                self._listener = call.id
+                self._tell(ACKNOWLEDGED, {"notifications": call.params["notifications"]})
+            case "tools/list":
+                tools = [{"name": name, "inputSchema": {"type": "object"}} for name in self._tools]
+                if len(self._tools) == 1:
+                    self._tools.append("second")
+                    self._tell(TOOLS_CHANGED, {})
+                return Response(1, raw({"tools": tools, "resultType": "complete"}))
+        return await trio.sleep_forever()
+
+    def _tell(self, method: str, params: dict[str, Any]) -> None:
+        if self.era == "modern" and self._listener is None:
+            return
+        told: Notification = notification(
+            method, {**params, "_meta": {SUBSCRIPTION_ID: self._listener}}
+        )
+        self._inbox.notified(told, self, lambda _: None)
 
 
 @pytest.fixture(autouse=True)
@@ -144,3 +198,29 @@ def test_no_page_makes_a_list_longer_than_is_kept() -> None:
         assert len(upstream.lists["tools"]) == MAX_ENTRIES
 
     in_time(main)
+
+
+@pytest.mark.parametrize(("era", "seconds"), [("modern", 0.0), ("modern", 10.0), ("legacy", 0.0)])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_list_that_changes_as_soon_as_it_was_fetched_is_the_new_one(
+    era: Era, seconds: float, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """seconds: until its changes are heard."""
+
+    @asynccontextmanager
+    async def opened(_where: object, _identity: object, inbox: Inbox) -> AsyncIterator[Program]:
+        yield Growing(inbox)
+
+    monkeypatch.setattr(connection, "open_link", opened)
+    monkeypatch.setattr(Growing, "speaks", era)
+    monkeypatch.setattr(Growing, "acknowledges", seconds)
+    monkeypatch.setattr(connection, "eras", Eras())
+
+    async def main() -> None:
+        upstream = upstream_of()
+        await Above.start_link(upstream)
+        await upstream.known()
+        await trio.sleep(seconds + 1)
+        assert b'"second"' in names(upstream)
+
+    run(main, seed=seed)
