@@ -251,8 +251,9 @@ class Face:
         what is wrong with it.
         """
         self._awaited = {uri for uri in self._awaited if not self._follow(uri)}
-        if self.is_known:
+        if all(each.hello is not None for each in self.upstreams):
             self._awaited.clear()
+        if self.is_known:
             self._table("tools")
 
     def _table(self, kind: Kind) -> Table:

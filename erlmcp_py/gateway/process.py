@@ -87,6 +87,7 @@ class GatewayProcess(GenServer):
         supervisors.trap_exit(True)
         supervisors.limit_mailbox(mailbox, "refuse", exempt=_is_no_request)
         supervisors.set_label(f"gateway {face.name}")
+        face.look()  # a predecessor may have ended before it did
         return ("ok", GatewayState(face, in_flight))
 
     def handle_call(self, request: Any, from_: Any, state: GatewayState) -> tuple[Any, ...]:
