@@ -232,6 +232,21 @@ def stopping(result: Mapping[str, Any]) -> RenderableType:
     return Text(clean(f"node {result['stopping']} is stopping"))
 
 
+def breaker(row: Mapping[str, Any]) -> RenderableType:
+    """A circuit breaker."""
+    return by_shape(_timed(row))
+
+
+def breakers(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """The circuit breakers, a line each."""
+    return by_shape([_timed(row) for row in rows])
+
+
+def _timed(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    shown = {"for" if key == "seconds" else key: value for key, value in row.items()}
+    return {**shown, "for": duration(row["seconds"]), "retry_in": duration(row["retry_in"])}
+
+
 def reloaded(result: Mapping[str, Any]) -> RenderableType:
     """After reload."""
     return Text(clean("\n".join(result["lines"])))
@@ -315,5 +330,7 @@ _DRAWINGS: dict[str, Drawing] = {
     "resume": steered,
     "stop": stopping,
     "reload": reloaded,
+    "breaker.list": breakers,
+    **dict.fromkeys(("breaker.open", "breaker.close", "breaker.reset"), breaker),
     "trace": trace_end,
 }

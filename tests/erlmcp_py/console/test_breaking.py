@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from io import StringIO
 from typing import Any
 
 import pytest
 
+from erlmcp_py.console import render
 from erlmcp_py.console.client import CommandFailed
 from erlmcp_py.guards import breaker
 from erlmcp_py.guards.breaker import Breaker, BreakerSettings
@@ -49,3 +52,26 @@ async def test_one_that_is_not_there(node: Any, breakers: list[Breaker]) -> None
         await node.ask("breaker.open", breaker="githib")
     with pytest.raises(CommandFailed, match="there is no breaker 'x'; there are github, search"):
         await node.ask("breaker.close", breaker="x")
+
+
+def _drawn(command: str, answer: Any) -> str:
+    out = StringIO()
+    render.show(render.screen(out), command, answer, as_json=False)
+    return out.getvalue()
+
+
+async def test_times_are_shown_as_everywhere(node: Any, breakers: list[Breaker]) -> None:
+    assert len(breakers) == 2
+    await node.ask("breaker.open", breaker="github")
+    rows = await node.ask("breaker.list")
+    times = [{"seconds": 0.0415, "retry_in": 18.96}, {"seconds": 4000.0, "retry_in": None}]
+    shown = [row | time for row, time in zip(rows, times, strict=True)]
+    head, first, second = _drawn("breaker.list", shown).splitlines()
+    assert head.split()[:6] == ["name", "state", "held", "for", "retry", "in"]
+    assert first.split()[3:5] == ["42ms", "19.0s"]
+    assert second.split()[3:5] == ["1h06m", "-"]
+    for command in ("breaker.open", "breaker.close", "breaker.reset"):
+        assert re.search(
+            r"^for +42ms\n.*^retry in +19\.0s$", _drawn(command, shown[0]), re.M | re.S
+        )
+    assert _drawn("breaker.list", []) == "(none)\n"
