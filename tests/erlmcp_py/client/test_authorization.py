@@ -117,6 +117,20 @@ async def test_what_a_callbacks_error_says_is_in_no_traceback() -> None:
     assert f"{__file__}:" in told
 
 
+@pytest.mark.parametrize("secret", ["?key=hidden1hidden2hidden3", "/hidden1hidden2hidden3"])
+@pytest.mark.parametrize("resource", ["https://elsewhere.example", 7])
+async def test_a_key_in_the_servers_url_is_not_told(secret: str, resource: object) -> None:
+    async with authority() as there:
+        there.resource += secret
+        path = "/.well-known/oauth-protected-resource/mcp"
+        document = {"resource": resource, "authorization_servers": [there.base]}
+        there.odd[path] = there.odd[path + secret] = 200, {}, document
+        told = await refused(there, person())
+        assert f"{there.base}{path}" in told
+    assert "hidden" not in told
+    assert ": the metadata is of" in told or ": no metadata of" in told
+
+
 @pytest.mark.parametrize("known", [SECRET, "another"])
 async def test_a_refusal_is_told_without_the_secret(known: str) -> None:
     async with authority() as there:
