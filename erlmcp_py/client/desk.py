@@ -6,7 +6,7 @@ It lies in the arguments of the child specs, so it outlives every connection.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 import trio
@@ -14,6 +14,7 @@ import trio
 from erlmcp_py.client.link import Hello, Link
 from supervisors import current_runtime
 
+CLOSED: Final = "the client is closed"
 State = Literal["connecting", "up", "down", "closed"]
 
 
@@ -96,7 +97,7 @@ class Desk:
     def close(self) -> None:
         """The client is no more."""
         self.link = None
-        self._turn("closed", "the client is closed")
+        self._turn("closed", CLOSED)
 
     async def changed(self) -> None:
         """Wait for the next change."""

@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from erlmcp_py.client.calls import Answer, Call, TimeIsUp
-from erlmcp_py.client.desk import Desk
+from erlmcp_py.client.desk import CLOSED, Desk
 from erlmcp_py.client.errors import (
     ClientError,
     ConnectError,
@@ -72,6 +72,13 @@ class Requests:
     def __init__(self, desk: Desk, handlers: Answerer) -> None:
         self._desk = desk
         self._handlers = handlers
+        self._patient: set[Call] = set()
+
+    def close(self) -> None:
+        """The client is no more: end what is under way on links that do not end it themselves."""
+        for call in self._patient:
+            if call.scope is not None:
+                call.scope.cancel()
 
     async def result(self, call: Call, timeout: float, *, tasks: bool = False) -> tuple[Any, bool]:
         """The result (a Struct of the protocol), and whether questions were answered for it.
@@ -152,20 +159,26 @@ class Requests:
         failure: ClientError | None = None
         call.deadline = math.inf
         with trio.CancelScope(deadline=deadline) as call.scope:
+            self._patient.add(call)
             tries = 0
-            while True:
-                link = desk.link
-                if link is None:
-                    link = await self._linked()
-                try:
-                    sent = True
-                    return await link.send(call), link.version
-                except (ConnectError, ConnectionLost) as problem:
-                    if problem.maybe_done and call.method not in SAFE:
-                        raise
-                    sent, failure = False, problem
-                    tries += 1
-                    await self._pause(link, tries)
+            try:
+                while True:
+                    link = desk.link
+                    if link is None:
+                        link = await self._linked()
+                    try:
+                        sent = True
+                        return await link.send(call), link.version
+                    except (ConnectError, ConnectionLost) as problem:
+                        if problem.maybe_done and call.method not in SAFE:
+                            raise
+                        sent, failure = False, problem
+                        tries += 1
+                        await self._pause(link, tries)
+            finally:
+                self._patient.discard(call)
+        if desk.state == "closed":
+            raise ConnectionLost(CLOSED) if sent else NotConnected(CLOSED)
         if sent:
             raise TimeIsUp
         waited = f"{call.patience:g} s: {desk.reason or failure or 'there was none yet'}"
@@ -180,7 +193,7 @@ class Requests:
         desk = self._desk
         while desk.link is None:
             if desk.state == "closed":
-                raise NotConnected("the client is closed")
+                raise NotConnected(CLOSED)
             await desk.changed()
         return desk.link
 
