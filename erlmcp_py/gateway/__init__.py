@@ -9,6 +9,6 @@ length of a `visit`, `tree` puts the processes together.
 `caller` is the client of a request, to whom `questions` brings what an upstream says and asks; `turns`
 and `parked` do so for clients that are asked by answers. `tasks`, `waiting` and `extensions` are about
 these. `fleet` has all upstreams there are; `reloading` has the configuration read again, and `changes` says
-what that comes to. `latency` and `journal` keep what operators want to know of an upstream, and `overview`
-tells it.
+what that comes to. `latency` and `journal` keep what operators want to know of an upstream, `diagnosis`
+says what to do about one that does not come to be, and `overview` tells all of it.
 """

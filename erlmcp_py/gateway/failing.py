@@ -39,14 +39,15 @@ class FailureLog:
         instance = self._instance
         detail = "" if status.detail == self._told else f": {status.detail}"
         self._told = status.detail or self._told
+        reason = instance.standing().reason
         if not status.in_vain:
-            text = f"upstream {instance.label} was lost: {status.reason}{detail}"
+            text = f"upstream {instance.label} was lost: {reason}{detail}"
             log("warning", f"{text}; it is started again")
         elif instance.is_down:
             log("error", f"{instance.unavailable_text()}{detail}; {_prospects(status)}")
         else:
             what = "reached" if isinstance(instance.client.where, AtUrl) else "started"
-            text = f"upstream {instance.label} could not be {what}: {status.reason}{detail}"
+            text = f"upstream {instance.label} could not be {what}: {reason}{detail}"
             log("warning", f"{text}; {_prospects(status)}")
 
 

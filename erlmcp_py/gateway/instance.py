@@ -21,6 +21,7 @@ from erlmcp_py.client.calls import Answer
 from erlmcp_py.client.where import AtUrl, ByCommand
 from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway.at_work import AtWork
+from erlmcp_py.gateway.diagnosis import SENDS_BACK, explain
 from erlmcp_py.gateway.journal import Journal
 from erlmcp_py.gateway.kinds import MAX_ENTRIES, MAX_PAGES, MEMBERS, METHODS, Kind, offers
 from erlmcp_py.gateway.latency import Meter
@@ -59,7 +60,7 @@ class Instance:
         self.label = label
         self.number = number
         self.config = config
-        self.questions = Questions(label)
+        self.questions = Questions(label, self._echoes)
         self.at_work = AtWork()
         """Requests that it has to answer; they wait no longer once it is down."""
         self.adjusted = trio.Event()
@@ -163,6 +164,20 @@ class Instance:
         """Since when it is not there, and why."""
         return unavailable_text(self.label, self.standing())
 
+    def explained(self, reason: str) -> str:
+        """Why there is no answer, and what to do about it if that is known."""
+        is_program = not isinstance(self.client.where, AtUrl)
+        if is_program and self.connection:
+            return reason  # it has worked before
+        last = self.journal.last
+        words = last["said"] if "began" in last and "said" in last else None
+        return explain(
+            reason,
+            is_program=is_program,
+            credentials=bool(self.config.headers) or self.config.auth is not None,
+            said=words.text if words is not None and words.pid == last["began"].pid else None,
+        )
+
     # --- for its keepers ----------------------------------------------------------------
 
     async def heard(self, patience: float) -> None:
@@ -211,7 +226,7 @@ class Instance:
             self._recent.extend([now] * (0 if self._forgiving else news.failures))
             if self._reason is None:
                 self._since = self._wall_clock()
-            self._reason = status.reason or "it was lost"
+            self._reason = self.explained(status.reason or "it was lost")
             self.journal.failed(": ".join(filter(None, (self._reason, status.detail))))
             if self.is_down:
                 self._meter.lost += self.at_work.cut_off(self.unavailable_text())
@@ -325,6 +340,10 @@ class Instance:
             self._ready_since = connection
 
     # --- what it says -------------------------------------------------------------------
+
+    def _echoes(self) -> None:
+        if not self.is_up:
+            self.client.reconnect(SENDS_BACK)
 
     def _said(self, line: str) -> None:
         self.journal.said(line)

@@ -149,7 +149,8 @@ async def _travel(
             raise refused(refusals.TIMEOUT, f"upstream {upstream.name!r}: {problem}") from None
         except ClientError as problem:
             blame(permit, problem)
-            text = f"upstream {upstream.name!r}: {request.method}: {problem}"
+            why = instance.explained(str(problem))
+            text = f"upstream {upstream.name!r}: {request.method}: {why}"
             raise unavailable(text) from None
         finally:
             permit.release()

@@ -37,6 +37,8 @@ from erlmcp_py.telemetry.log import log
 
 SETTLING: Final = 5.0
 """Seconds in which an upstream that was told of new roots may ask for them."""
+_OURS: Final = frozenset({"server/discover", "initialize"})
+"""What no server asks."""
 _SHOWN: Final = 500
 """Characters of a log line that was for nobody."""
 
@@ -45,10 +47,11 @@ class Questions:
     """The `Answerer` of one connection to an upstream, for what is of no request in particular.
 
     pages: the elicitations by URL whose end it may tell. tasks: those whose changes it may tell. unheard:
-    log lines that were for nobody.
+    log lines that were for nobody. on_echo: called when it asks what only a client asks.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, on_echo: Callable[[], object] = lambda: None) -> None:
+        self._on_echo = on_echo
         self._upstream = upstream
         self._callers: dict[Caller, None] = {}
         self._movers: dict[object, NewRoots] = {}
@@ -103,6 +106,8 @@ class Questions:
 
     async def answer(self, method: str, params: Any, version: str) -> Any:
         """The client's answer to a question of an older upstream. Raises McpError if there is none."""
+        if method in _OURS:
+            self._on_echo()
         task = _task_of(params)
         caller = self._only(method) if task is None else self._waiting_for(task)
         if caller is None:

@@ -51,6 +51,7 @@ async def test_each_start_in_vain_is_one_line_that_says_what_why_how_often_and_w
     said = [
         re.sub(r"^.*?(upstream .*?) (could|since).*?: \S*python\S* ", r"\1 \2 ", line)
         for line in lines
+        if "upstream" in line  # and not that this machine is busy
     ]
     assert [line.split("; ")[0] for line in said[:4]] == [
         f"upstream bad could {why}",
@@ -58,7 +59,7 @@ async def test_each_start_in_vain_is_one_line_that_says_what_why_how_often_and_w
         f"upstream 'bad' is down since {why}",
         f"upstream 'bad' is down since {why}",
     ]
-    assert [line.rpartition("; ")[2] for line in lines[:4]] == [
+    assert [line.rpartition("; ")[2] for line in said[:4]] == [
         "1 failure, next try in 0.01 s",
         "2 failures in a row, next try in 0.02 s",
         "3 failures in a row, next try in 0.04 s",
@@ -82,7 +83,7 @@ async def test_a_loss_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
             await bad.call_tool("die")
         await bad.call_tool("echo")
         lines = await log_with("upstream bad was lost", capfd)
-    (line,) = [line for line in lines if "<test." in line and "python" in line]
+    (line,) = [line for line in lines if "upstream" in line and "python" in line]
     assert "ended with status 7; it said: " in line
     assert line.endswith("; it is started again")
 
