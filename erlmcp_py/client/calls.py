@@ -175,6 +175,10 @@ class InFlight:
         """Those without an answer."""
         return tuple(self._calls.values())
 
+    def knew(self, id: RequestId | None) -> bool:
+        """Whether there was ever a call with this id."""
+        return isinstance(id, int) and 0 < id <= self._serial
+
     def find(self, id: RequestId) -> Call | None:
         """The call with this id or progress token."""
         return self._calls.get(id)

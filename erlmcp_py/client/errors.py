@@ -38,7 +38,9 @@ class NotConnected(ClientError):
 
 
 class SessionLost(ConnectionLost):
-    """The server knows the session no more (404); the request was not carried out."""
+    """The server knows the session no more (404), or speaks what was agreed on no more; the request was
+    not carried out.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text, maybe_done=False)

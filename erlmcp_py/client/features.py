@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import trio
 from msgspec import UNSET
 
 from erlmcp_py.client.calls import Call, OnProgress
+from erlmcp_py.client.errors import ClientError
+from erlmcp_py.client.inbox import report
 from erlmcp_py.client.life import Life
 from erlmcp_py.client.pages import Pages
 from erlmcp_py.client.where import AtUrl
@@ -23,6 +26,10 @@ from erlmcp_py.protocol.wire import Json
 
 if TYPE_CHECKING:
     from erlmcp_py.client.skills import Skills
+
+
+_CANCEL: Final = 2.0
+"""Seconds to tell of a cancellation."""
 
 
 class Features(Life):
@@ -80,13 +87,29 @@ class Features(Life):
             call.headers = self._toolbox.headers(name, arguments or {})
             result, _ = await self._requests.result(call, patience, tasks=True)
         if isinstance(result, extension.CreateTaskResult):
-            result = await self.tasks.resume(result.task_id).result()
+            result = await self._end_of(result.task_id)
         await self._check(name, result)
         return cast(CallToolResult, result)
 
+    async def _end_of(self, task: str) -> CallToolResult:
+        """The result of a call that has become a task, of which nobody else knows."""
+        try:
+            return await self.tasks.resume(task).result()
+        except trio.Cancelled:
+            with trio.move_on_after(_CANCEL, shield=True):
+                try:
+                    await self.tasks.cancel(task)
+                except (ClientError, McpError) as problem:
+                    report("a task could not be cancelled", str(problem))
+            raise
+
     async def _check(self, name: str, result: CallToolResult) -> None:
         if result.structured_content is not UNSET and not self._toolbox.knows(name):
-            await self.list_tools()
+            try:
+                await self.list_tools()
+            except (ClientError, McpError) as problem:
+                # The tool has done its work, and what it answered must not be lost for this.
+                report(f"the result of {name} is not checked", str(problem))
         self._toolbox.check(name, result)
 
     # --- resources ----------------------------------------------------------------------

@@ -113,6 +113,8 @@ class Negotiation:
                 self._tried.append(self._step)
                 self._silence, self._step = "", Discover(LATEST)
                 return self._step
+            if self._mode == "auto" and not self._was_tried(Discover):
+                return self._next(Discover(LATEST), text)  # it is not what it was the last time
             return self._next(Events(text), text) if self._has_events else Failed(text)
         if error.code == UNSUPPORTED_VERSION and isinstance(supported, list):
             version = next((one for one in MODERN if one in supported), None)
@@ -123,7 +125,7 @@ class Negotiation:
             return self._next(self._older(supported), f"the server speaks {_listed(supported)}")
         if error.code in (HEADER_MISMATCH, MISSING_CAPABILITY):
             return Failed(text)
-        return self._next(Initialize(LEGACY[0]), text)
+        return self._begin_session(text)
 
     def silent(self, text: str) -> Step:
         """No answer came in time. WHY over HTTP that says nothing of the era of a server that is known to be
@@ -145,7 +147,17 @@ class Negotiation:
             return Failed(text)
         if status is not None and (status in (401, 403, 407, 408, 429) or status >= 500):
             return Failed(text)
+        return (
+            self._next(Initialize(LEGACY[0]), text) if status is None else self._begin_session(text)
+        )
+
+    def _begin_session(self, text: str) -> Step:
+        if self._has_events and self._was_tried(Initialize):
+            return self._next(Events(text), text)
         return self._next(Initialize(LEGACY[0]), text)
+
+    def _was_tried(self, kind: type[Step]) -> bool:
+        return any(type(one) is kind for one in self._tried)
 
     def _older(self, supported: Sequence[str]) -> Step | None:
         version = next((one for one in LEGACY if one in supported), None)

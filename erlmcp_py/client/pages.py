@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from erlmcp_py.client.errors import BadAnswer
+
+MAX_PAGES: Final = 10_000
+"""Pages of one list."""
+MAX_EMPTY: Final = 100
+"""Pages in a row with nothing on them."""
 
 T = TypeVar("T")
 
@@ -16,7 +21,7 @@ Fetch = Callable[[str | None], Awaitable[tuple[list[T], str | None]]]
 class Pages(Generic[T]):
     """``async for item in …``; `all` has the rest as a list. A page is fetched when it is needed.
 
-    A cursor that comes a second time would make a list without end: BadAnswer.
+    A list that would not end is a BadAnswer: a cursor that comes a second time, too many pages.
     """
 
     def __init__(self, fetch: Fetch[T], what: str) -> None:
@@ -26,6 +31,7 @@ class Pages(Generic[T]):
         self._cursor: str | None = None
         self._seen: set[str] = set()
         self._over = False
+        self._empty = 0
 
     def __aiter__(self) -> Pages[T]:
         return self
@@ -44,8 +50,13 @@ class Pages(Generic[T]):
     async def _turn(self) -> None:
         items, cursor = await self._fetch(self._cursor)
         self._items = items[::-1]
+        self._empty = 0 if items else self._empty + 1
         if cursor is None:
             self._over = True
+        elif self._empty >= MAX_EMPTY:
+            raise BadAnswer(f"{self._what}: {MAX_EMPTY} empty pages, and there is still one more")
+        elif len(self._seen) + 1 >= MAX_PAGES:
+            raise BadAnswer(f"{self._what}: {MAX_PAGES} pages, and there is still one more")
         elif cursor in self._seen:
             raise BadAnswer(f"{self._what}: the cursor {cursor[:80]!r} comes a second time")
         else:

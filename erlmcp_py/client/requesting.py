@@ -23,6 +23,7 @@ from erlmcp_py.client.errors import (
     ConnectionLost,
     NotConnected,
     RequestTimeout,
+    SessionLost,
 )
 from erlmcp_py.client.handlers import Answerer
 from erlmcp_py.client.link import Link
@@ -174,7 +175,8 @@ class Requests:
                             raise
                         sent, failure = False, problem
                         tries += 1
-                        await self._pause(link, tries)
+                        lost = isinstance(problem, SessionLost)
+                        await self._pause(link, tries, lost=lost)
             finally:
                 self._patient.discard(call)
         if desk.state == "closed":
@@ -197,11 +199,11 @@ class Requests:
             await desk.changed()
         return desk.link
 
-    async def _pause(self, link: Link, tries: int) -> None:
+    async def _pause(self, link: Link, tries: int, *, lost: bool) -> None:
         """Before another try, until the connection changes: one that cannot be written to is as good as
         gone, and a new one comes soon.
         """
-        if self._desk.link is link and tries > 1:
+        if self._desk.link is link and (lost or tries > 1):
             longest = min(_PAUSE * 2 ** min(tries, 10), _LONGEST_PAUSE)
             with trio.move_on_after(longest * (1 - 0.5 * random.random())):
                 await self._desk.changed()

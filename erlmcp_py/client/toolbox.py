@@ -44,7 +44,7 @@ class Toolbox:
             if mirrors:
                 try:
                     mirrored = mirrored_parameters(tool.input_schema)
-                except ValueError as problem:
+                except (ValueError, RecursionError) as problem:
                     report(f"the tool {tool.name!r} is left out", str(problem))
                     continue
             if len(self._tools) < MAX_TOOLS or tool.name in self._tools:

@@ -31,7 +31,7 @@ from erlmcp_py.client.identity import Identity, encode_call, encode_notification
 from erlmcp_py.client.inbox import Inbox, report
 from erlmcp_py.client.link import Hello
 from erlmcp_py.client.where import AtUrl
-from erlmcp_py.protocol.errors import DecodeError
+from erlmcp_py.protocol.errors import UNSUPPORTED_VERSION, DecodeError
 from erlmcp_py.protocol.headers import NAMED_BY, encode_value
 from erlmcp_py.protocol.jsonrpc import ErrorResponse, Notification, Request, Response, decode
 from erlmcp_py.protocol.notifications import CANCELLED
@@ -51,6 +51,7 @@ _LEAVE: Final = 2.0
 """Seconds to end a session, or to tell of a cancellation."""
 _STAND_WAIT: Final = 0.5
 """Seconds to wait for the head of a stream on which nothing need have happened yet."""
+_CHANGED: Final = "the server speaks other revisions than before"
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
 _BOTH: Final = b"Accept: application/json, text/event-stream\r\n"
@@ -125,10 +126,11 @@ class HttpLink:
         self._greeted.set()
 
     async def attend(self) -> None:
-        """A legacy session: its stream, and its end."""
+        """A legacy session: its stream, and its end; of a modern server that it speaks what it spoke."""
         await self._greeted.wait()
-        if self._session is None and self.era == "modern":
-            await trio.sleep_forever()
+        if self.era == "modern":
+            await self._gone.wait()
+            raise SessionLost(f"{self._sender.address.shown}: {_CHANGED}")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stand)
             await self._gone.wait()
@@ -176,7 +178,18 @@ class HttpLink:
             reply.abort()
             raise
         reply.close()
+        if isinstance(answer, ErrorResponse) and self._has_changed(answer):
+            self._gone.set()
+            raise SessionLost(f"{self._sender.address.shown}: {_CHANGED}")
         return answer
+
+    def _has_changed(self, answer: ErrorResponse) -> bool:
+        """Whether the server does not speak any more what was agreed on."""
+        if answer.error.code != UNSUPPORTED_VERSION or self.hello is None:
+            return False
+        data = answer.error.data
+        supported = data.get("supported") if isinstance(data, dict) else None
+        return isinstance(supported, list) and self.version not in supported
 
     def _modern_headers(self, call: Call) -> bytes:
         method = call.method
@@ -406,7 +419,8 @@ class HttpLink:
             return message
         elif self.era == "modern" or not self._answered_elsewhere(message):
             self.calls.strangers += 1
-            report("the server answered what nobody asked", repr(message.id))
+            if not self.calls.knew(message.id):  # else it was given up
+                report("the server answered what nobody asked", repr(message.id))
         return None
 
     def _answered_elsewhere(self, answer: Answer) -> bool:

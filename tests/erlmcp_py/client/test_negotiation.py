@@ -86,6 +86,16 @@ def test_what_is_remembered_is_tried_first_and_no_dead_end() -> None:
     assert machine.discovered([LATEST]) == Agreed("modern", LATEST)
 
 
+def test_nor_is_it_for_a_server_that_does_not_say_what_it_speaks() -> None:
+    machine = Negotiation(remembered="legacy", has_events=True)
+    assert machine.start() == Initialize(NEWEST)
+    assert machine.refused(refusal(-32601)) == Discover(LATEST)
+    assert isinstance(machine.refused(refusal(-32601)), Events), "or it is of 2024-11-05"
+    machine = Negotiation(remembered="legacy")
+    machine.refused(refusal(-32601))
+    assert isinstance(machine.refused(refusal(-32601)), Failed)
+
+
 @pytest.mark.parametrize("status", [400, 404, 405])
 def test_http_falls_back_twice(status: int) -> None:
     machine = Negotiation(has_events=True)
