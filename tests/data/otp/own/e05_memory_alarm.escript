@@ -18,8 +18,8 @@ run() ->
         {Where, Mark} <- [{over, 0.0001}, {still_over, 0.0002}, {under, 0.9999}, {over_again, 0.0001}]],
     ev(obs, stop, gen_server:stop(S)),
     look_now(stopped).
-%% Wait until the check is done: a check answers those who ask for a fresh reading.
-look(When) -> _ = sys:get_state(memsup), wait(fun() -> element(7, sys:get_state(memsup)) =:= undefined end),
+%% Wait until the check is done: one that is under way has a timer in memsup's state.
+look(When) -> ok = wait(fun() -> not lists:any(fun is_reference/1, tuple_to_list(sys:get_state(memsup))) end),
     look_now(When).
 look_now(When) -> ev(obs, alarms, {When, [Id || {Id, _} <- alarm_handler:get_alarms()]}).
 
