@@ -369,8 +369,9 @@ async def test_a_request_that_is_cut_is_not_carried_out(world: World) -> None:
     async with node({"probe": make_server(probe)}, child_spec(world.config())):
         async with world.connect() as client:
             await client.send(http("POST", **modern_call("patient"))[:-1])
-        while await which_children("http_connections"):
-            await trio.sleep(0.01)
+        with trio.fail_after(5):
+            while await which_children("http_connections"):
+                await trio.sleep(0.01)
         assert not probe.started.is_set()
 
 
@@ -417,8 +418,9 @@ async def test_a_killed_listener_opens_again_whatever_the_files_are_now(
         replace(world.certificate, b"gone")
         await kill(whereis(victim))
         await until(lambda: whereis("http_listener"))
-        while "http" not in await registry.transports():
-            await trio.sleep(0.005)
+        with trio.fail_after(5):
+            while "http" not in await registry.transports():
+                await trio.sleep(0.005)
         async with world.connect() as client:
             assert (shown(client), (await client.call("echo", text="x")).text) == ("first", "x")
 
