@@ -119,11 +119,13 @@ class Client(Features):
 
     # --- the rest -------------------------------------------------------------------------
 
-    async def ping(self) -> None:
-        """Have the server answer. 2026-07-28 has no `ping`; `server/discover` is as good."""
+    async def ping(self, timeout: float | None = None) -> None:
+        """Have the server answer. 2026-07-28 has no `ping`; `server/discover` is as good. timeout: instead of
+        the client's.
+        """
         hello = self._desk.hello  # while there is no connection, of the last one
         modern = hello is None or hello.era == "modern"
-        await self._result(Call("server/discover" if modern else "ping", {}), None)
+        await self._result(Call("server/discover" if modern else "ping", {}), timeout)
 
     async def set_log_level(self, level: LogLevel) -> None:
         """The least severe log lines that are wanted from now on (`on_log`)."""

@@ -25,11 +25,11 @@ from erlmcp_py.client.errors import (
     SessionLost,
 )
 from erlmcp_py.client.identity import Identity
-from erlmcp_py.client.inbox import Inbox
+from erlmcp_py.client.inbox import Inbox, report
 from erlmcp_py.client.link import Hello, Link
 from erlmcp_py.client.negotiation import Mode, Negotiation
 from erlmcp_py.client.opening import open_events, open_link
-from erlmcp_py.client.where import AtUrl, Where
+from erlmcp_py.client.where import AtUrl, Where, located
 from supervisors import (
     Backoff,
     ChildSpec,
@@ -76,14 +76,15 @@ class Connection:
         self._desk = desk
         self.timeout = timeout
         self._pause = PAUSE if pause is None else pause
-        self._followed = followed
+        self.is_followed = followed
+        """Whether somebody else says what becomes of it, as whoever opens a client is told himself."""
         self._pid: Pid | None = None
         self._ended_for = _ENDED
 
     def child_spec(self) -> ChildSpec:
         """The process as a child."""
         known = {name: getattr(self._pause, name) for name in Backoff.__dataclass_fields__}
-        pause = _Announced(**known, announce=self._desk.put_off)
+        pause = _Announced(**known, announce=self._put_off)
         return ChildSpec("connection", (self._start_link, ()), shutdown=_SHUTDOWN, backoff=pause)
 
     def close(self, reason: str) -> None:
@@ -96,7 +97,7 @@ class Connection:
         """End the process, if there is one; another is started after the usual pause."""
         self.close(reason)
         if self.pid is not None:
-            exit_signal(self.pid, self._lost(reason))
+            exit_signal(self.pid, _lost(reason))
 
     @property
     def pid(self) -> Pid | None:
@@ -107,18 +108,21 @@ class Connection:
         self._pid = spawn_link(self._run, label=f"connection to {self._where}")
         return self._pid
 
-    def _lost(self, text: str) -> tuple[str, object]:
-        """The exit reason ``("connection_lost", text)``, for one that is followed within ``"shutdown"``."""
-        reason = ("connection_lost", text)
-        return ("shutdown", reason) if self._followed else reason
+    def _put_off(self, seconds: float) -> None:
+        self._desk.put_off(seconds)
+        if not self.is_followed and self._desk.state != "closed":
+            what = "not made" if self._desk.in_vain else "lost"
+            why = located(self._where, self._desk.reason or _ENDED)
+            again = f"it is made again in {seconds:.{0 if seconds >= 10 else 1}f} s"
+            report(f"a connection was {what}", f"{why}; {again}")
 
     async def _run(self) -> None:
-        """Ends with `_lost`."""
+        """Ends with `_lost`, which is no crash: it is told as soon as it is known how it goes on."""
         try:
             await self._connect()
         except ClientError as problem:
             self._desk.down(None, problem)
-            raise Exit(self._lost(str(problem))) from None
+            raise Exit(_lost(str(problem))) from None
         finally:
             if self._desk.state == "connecting":
                 self._desk.down(None, ConnectionLost(_ENDED))
@@ -135,7 +139,7 @@ class Connection:
             except SessionLost:
                 if current_runtime().now() - began < _LIVED:
                     raise
-                remembered = "legacy"
+                remembered = eras.recall(self._where.key)
             except _DiedAtDiscover as death:
                 # Some older programs end when they are asked what they do not know.
                 if self._mode != "auto" or remembered == "legacy" or self._is_http():
@@ -231,3 +235,7 @@ class _DiedAtDiscover(Exception):
     def __init__(self, why: ConnectionLost) -> None:
         super().__init__(str(why))
         self.why = why
+
+
+def _lost(text: str) -> tuple[str, object]:
+    return ("shutdown", ("connection_lost", text))

@@ -24,7 +24,7 @@ from erlmcp_py.client.requesting import Requests
 from erlmcp_py.client.subscribing import Subscribing
 from erlmcp_py.client.taking import Tasks
 from erlmcp_py.client.toolbox import Toolbox
-from erlmcp_py.client.where import Where
+from erlmcp_py.client.where import Where, located
 from erlmcp_py.protocol import notifications as names
 from erlmcp_py.protocol.jsonrpc import Notification, params_as
 from erlmcp_py.protocol.subscriptions import ResourceUpdatedParams
@@ -77,7 +77,7 @@ class Life:
         self.pid: Pid | None = None
         """Of the supervisor, once there is one."""
         self.tasks = Tasks(self._requests, self._desk, self._handlers, self.timeout)
-        self._subscribing = Subscribing(self._desk, self._inbox, self.timeout)
+        self._subscribing = Subscribing(self._desk, self._inbox, self.timeout, where)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -85,9 +85,12 @@ class Life:
                 current_runtime()
             except RuntimeError:
                 await stack.enter_async_context(Runtime())
-            pid = self.pid = await tree.start(self._connection)
+            connection = self._connection
+            followed, connection.is_followed = connection.is_followed, True
+            pid = self.pid = await tree.start(connection)
             stack.push_async_callback(self._end, pid)
             await self._first()
+            connection.is_followed = followed
             self._stack = stack.pop_all()
         return self
 
@@ -103,11 +106,10 @@ class Life:
         while self._desk.state == "connecting":
             await self._desk.changed()
         if self._desk.state != "up":
-            where, failure = str(self.where), str(self._desk.failure)
+            failure = str(self._desk.failure)
             # Whoever opens a client runs this program, and may be told everything.
             text = ": ".join(filter(None, (failure, self._desk.status().detail)))
-            place = failure.partition(": ")[0]  # the server, or the origin of its URL
-            raise ConnectError(text if where.startswith(place) else f"{where}: {text}")
+            raise ConnectError(located(self.where, text))
 
     async def _end(self, pid: Pid) -> None:
         with trio.CancelScope(shield=True):

@@ -20,7 +20,7 @@ class Options(TypedDict, total=False):
     pause: before a connection is made again (1 s, growing to 60 s).
     on_notification: gets every notification. info: what the client calls itself. answerer: instead of
     the handlers. followed: whoever makes the client follows its status and says what becomes of it, so the
-    loss of a connection is the end of a process in order, and no crash that is reported.
+    loss of a connection is not reported.
     """
 
     mode: Mode

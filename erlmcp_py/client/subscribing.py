@@ -1,26 +1,31 @@
 """Subscriptions: being told of changes, for longer than a connection lasts.
 
-Each is a process below the client's supervisor. It asks for what is wanted, waits until that ends, and ends
-too; started again, after a pause that grows, it asks once more, and announces everything once. What nobody
-has taken yet waits as a set, each change once, so a reader that is slow costs no memory and loses nothing
-but repetition.
+Each is a process below the client's supervisor. It asks for what is wanted and waits until that ends; after
+a pause that grows it asks once more, and announces everything once. What nobody has taken yet waits as a set,
+each change once, so a reader that is slow costs no memory and loses nothing but repetition.
+
+WHY it does not end with what it has lost: its connection is lost with it, which is told where it is known
+why; a crash for each subscription would tell the same once more. One that is lost while its server answers
+is told when it cannot be begun anew, once for all subscriptions of a client.
 """
 
 from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NoReturn, Self
+from weakref import WeakSet
 
 import msgspec
 import trio
 
 from erlmcp_py.client.calls import Call
 from erlmcp_py.client.desk import Desk
-from erlmcp_py.client.errors import ClientError, ConnectionLost
-from erlmcp_py.client.inbox import Inbox
+from erlmcp_py.client.errors import ClientError, ConnectionLost, NotConnected
+from erlmcp_py.client.inbox import Inbox, report
 from erlmcp_py.client.link import Link
 from erlmcp_py.client.tree import subscriptions_of
+from erlmcp_py.client.where import Where, located
 from erlmcp_py.protocol import notifications as names
 from erlmcp_py.protocol.errors import McpError
 from erlmcp_py.protocol.extensions.tasks import DetailedTask
@@ -36,9 +41,12 @@ from supervisors import (
     Backoff,
     CallExit,
     ChildSpec,
-    Exit,
     Pid,
     SupervisorError,
+    exit_signal,
+    monitor,
+    receive,
+    spawn,
     spawn_link,
     start_child,
     terminate_child,
@@ -48,6 +56,7 @@ Kind = Literal["tools", "prompts", "resources", "resource", "task"]
 
 MAX_WAITING: Final = 10_000
 """Changes that may wait to be taken; with more, the oldest are dropped."""
+_ENDED: Final = "the client of this subscription has ended"
 _PAUSE: Final = Backoff(first=0.2, factor=2.0, limit=60.0, jitter=0.5)
 _UNSUBSCRIBE: Final = 2.0
 """Seconds to tell an older server that a resource is not watched any more."""
@@ -70,12 +79,14 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Subscribing:
-    """Makes the subscriptions of one client."""
+    """Makes the subscriptions of one client. where: its server."""
 
-    def __init__(self, desk: Desk, inbox: Inbox, timeout: float) -> None:
+    def __init__(self, desk: Desk, inbox: Inbox, timeout: float, where: Where) -> None:
         self._desk = desk
         self._inbox = inbox
         self.timeout = timeout
+        self._where = where
+        self._deaf: WeakSet[Subscription] = WeakSet()
 
     def subscription(
         self,
@@ -95,7 +106,18 @@ class Subscribing:
             resource_subscriptions=list(uris) or None,
             task_ids=list(task_ids) or None,
         )
-        return Subscription(client, self._desk, self._inbox, wanted, self.timeout)
+        return Subscription(client, self._desk, self._inbox, wanted, self.timeout, self)
+
+    def deaf(self, one: Subscription, why: str) -> None:
+        """It could not be begun anew, although there is a connection; it is asked for again."""
+        if not self._deaf:
+            detail = f"{located(self._where, why)}; they are asked for again"
+            report("changes are not heard of", detail)
+        self._deaf.add(one)
+
+    def heard(self, one: Subscription) -> None:
+        """The server tells what it wants to know."""
+        self._deaf.discard(one)
 
 
 class Subscription:
@@ -106,7 +128,13 @@ class Subscription:
     """
 
     def __init__(
-        self, client: Pid, desk: Desk, inbox: Inbox, wanted: SubscriptionFilter, timeout: float
+        self,
+        client: Pid,
+        desk: Desk,
+        inbox: Inbox,
+        wanted: SubscriptionFilter,
+        timeout: float,
+        all: Subscribing,
     ) -> None:
         self.wanted = wanted
         self.honoured: SubscriptionFilter | None = None
@@ -114,19 +142,27 @@ class Subscription:
         self._desk = desk
         self._inbox = inbox
         self._timeout = timeout
+        self._all = all
         self._waiting: dict[Any, Change] = {}
         self._news = trio.Event()
         self._began = trio.Event()
         self._again = False
+        self._answered = False
+        """Whether the server has acknowledged it since it was asked last."""
         self._failure: Exception | None = None
         self._supervisor: Pid | None = None
         self._pid: Pid | None = None
+        self._watcher: Pid | None = None
         self._call: Call | None = None
 
     # --- for the reader -------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._supervisor = await subscriptions_of(self._client)
+        try:
+            self._supervisor = await subscriptions_of(self._client)
+        except CallExit:
+            raise NotConnected(_ENDED) from None
+        self._watcher = spawn(self._watch_over, label="watches over a subscription")
         spec = ChildSpec(
             "subscription", (self._start_link, ()), restart="transient", backoff=_PAUSE
         )
@@ -162,7 +198,22 @@ class Subscription:
         await trio.lowlevel.checkpoint()
         return self._waiting.pop(next(iter(self._waiting)))
 
+    async def _watch_over(self) -> None:
+        """A process: nobody starts what a client has that has ended."""
+        assert self._supervisor is not None
+        monitor(self._supervisor)
+        await receive()
+        self._fail(NotConnected(_ENDED))
+
+    def _fail(self, problem: Exception) -> None:
+        self._failure = problem
+        self._began.set()
+        self._tell()
+
     async def _end(self) -> None:
+        if self._watcher is not None:
+            exit_signal(self._watcher, "kill")
+        self._all.heard(self)
         if self._supervisor is None or self._pid is None:
             return
         with trio.CancelScope(shield=True):
@@ -181,24 +232,29 @@ class Subscription:
         return self._pid
 
     async def _run(self) -> None:
-        link = await self._linked()
-        listen = self._listen if link.era == "modern" else self._watch
-        try:
-            await listen(link)
-        except McpError as refused:
-            self._failure = refused
-            self._began.set()
-            self._tell()
-            return  # "normal": it is not started again
-        except ClientError as lost:
-            raise Exit(("subscription_lost", str(lost))) from None
+        failures = 0
+        while True:
+            link = await self._linked()
+            listen = self._listen if link.era == "modern" else self._watch
+            began, self._answered = trio.current_time(), False
+            try:
+                await listen(link)
+            except McpError as refused:
+                self._fail(refused)
+                return
+            except ClientError as lost:
+                why = str(lost)
+            failures = 1 if trio.current_time() - began > _PAUSE.limit else failures + 1
+            await trio.sleep(_PAUSE.pause(failures - 1))
+            if self._desk.link is link and not self._answered:
+                self._all.deaf(self, why)
 
     async def _linked(self) -> Link:
         while self._desk.link is None:
             await self._desk.changed()
         return self._desk.link
 
-    async def _listen(self, link: Link) -> None:
+    async def _listen(self, link: Link) -> NoReturn:
         """2026-07-28: one request, for as long as the subscription lasts."""
         params = msgspec.to_builtins(self.wanted)
         call = self._call = Call(LISTEN, {"notifications": params})
@@ -224,7 +280,7 @@ class Subscription:
         else:
             self._take(message)
 
-    async def _watch(self, link: Link) -> None:
+    async def _watch(self, link: Link) -> NoReturn:
         """The older revisions: lists are told anyway, resources are asked for one by one."""
         wanted = self.wanted
         if wanted.task_ids:
@@ -274,7 +330,8 @@ class Subscription:
         if self._again:
             for change in _all(honoured):
                 self._add(change)
-        self._again = True
+        self._again = self._answered = True
+        self._all.heard(self)
         self._began.set()
 
     def _take(self, message: Notification) -> None:

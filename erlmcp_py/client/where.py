@@ -105,3 +105,8 @@ class InProcess(msgspec.Struct, frozen=True):
 
 
 Where = AtUrl | ByCommand | AtSocket | AtWebSocket | InProcess
+
+
+def located(where: Where, problem: str) -> str:
+    """The problem with its place, which it may begin with by itself: the server, or the origin of its URL."""
+    return problem if str(where).startswith(problem.partition(": ")[0]) else f"{where}: {problem}"

@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from erlmcp_py.client import ClientError, RequestTimeout
+from erlmcp_py.client import ClientError, NotConnected, RequestTimeout
 from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway.face import LEARNT
 from erlmcp_py.gateway.failing import FailureLog
@@ -107,17 +107,18 @@ async def _ping(instance: Instance, config: UpstreamConfig) -> None:
         if not instance.is_up:
             continue
         connection = instance.client.connection_pid()
-        silent = False
-        with trio.move_on_after(config.ping_timeout) as scope:
-            try:
-                await instance.client.ping()
-            except RequestTimeout:
-                silent = True
-            except (ClientError, McpError):
-                pass  # it has answered, or it is gone, which the keeper notices
+        wrong = None
+        try:
+            await instance.client.ping(config.ping_timeout)
+        except RequestTimeout:
+            wrong = f"it hangs: no answer to a ping within {config.ping_timeout:g} s"
+        except NotConnected as problem:
+            wrong = str(problem)
+        except (ClientError, McpError):
+            pass  # it has answered, or it is gone, which the keeper notices
         same = connection is not None and connection == instance.client.connection_pid()
-        if (silent or scope.cancelled_caught) and same:
-            instance.restart(f"it hangs: no answer to a ping within {config.ping_timeout:g} s")
+        if wrong is not None and same and instance.is_up:
+            instance.restart(wrong)
 
 
 async def _weigh(instance: Instance, limit: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
@@ -52,7 +52,7 @@ class Person:
         if isinstance(report, WarningReport):
             detail = report.details.get("detail")
             self._aside.say(f"warning: {report.text}" + (f": {detail}" if detail else ""))
-        elif isinstance(report, CrashReport) and not _of_the_client(report.reason):
+        elif isinstance(report, CrashReport):
             reason = report.reason
             self._aside.say(str(reason[-1] if isinstance(reason, tuple) else reason))
 
@@ -105,10 +105,3 @@ class Person:
             except trio.Cancelled:
                 click.echo(err=True)  # the prompt stands in a line that nobody ends any more
                 raise
-
-
-def _of_the_client(reason: Any) -> bool:
-    return isinstance(reason, tuple) and reason[:1] in (
-        ("connection_lost",),
-        ("subscription_lost",),
-    )

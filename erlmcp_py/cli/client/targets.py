@@ -37,6 +37,7 @@ def make_client(way: Way, person: Person, aside: Aside, *, tasks: bool = False) 
         "log_level": way.log_level,
         "tasks": tasks,
         "info": Implementation("erlmcp-node", __version__),
+        "followed": True,  # what a lost connection means is said by what fails for it
     }
     if way.roots:
         options["roots"] = way.roots
