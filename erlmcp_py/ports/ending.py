@@ -2,7 +2,7 @@
 
 WHY the leader is reaped last: as long as it is a zombie, its number, which is also that of its group
 and session, belongs to nobody else. What is signalled here is what was started, whatever else the
-system starts meanwhile.
+system starts meanwhile; each of them by a pidfd (`family`), because theirs are reaped by others.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from typing import Final
 import trio
 from trio.lowlevel import wait_readable
 
-from erlmcp_py.ports.exit import take
-from erlmcp_py.ports.group import any_stopped, living
+from erlmcp_py.ports.exit import Exit, take
+from erlmcp_py.ports.family import Family, Held, send
 
 _STUBBORN: Final = 5.0
 """Seconds that processes get to disappear after SIGKILL; one that waits for a dead disk does not."""
+_LOOKING: Final = 5.0
+"""Seconds for a look at the environments of processes, which one whose memory is locked may hold up."""
 
 
-async def end_group(leader: int, grace: float) -> list[int]:
-    """End what lives of the session of `leader`, which must not have been reaped yet.
+async def end_family(family: Family, watch: int, grace: float) -> list[int]:
+    """End what lives of the family, whose leader must not have been reaped yet. watch: a pidfd of it.
 
     SIGTERM, `grace` seconds, SIGKILL. Returns those that even SIGKILL has not ended.
 
@@ -32,86 +34,84 @@ async def end_group(leader: int, grace: float) -> list[int]:
     matters where something outside depends on it (`docker run` ends its container), and turns to
     requests that wait in its pipe, if at all, after that. Others ignore SIGCONT.
     """
+    held = Held(family)
     try:
-        return await _end_members(leader, grace)
+        await _end_members(family, watch, held, grace)
     except OSError:
         # There is no descriptor left to look with, or no memory. The group is there without looking; it is
         # not asked, because whether it obeys could not be seen.
-        _signal_group(leader)
+        _kill_group(family, watch)
+        held.close()
         return []
+    return held.close()
 
 
-def is_held_up(leader: int) -> bool:
+def is_held_up(family: Family) -> bool:
     """Whether one of its session is stopped, as far as can be seen."""
     try:
-        return any_stopped(leader)
+        return family.any_stopped()
     except OSError:
         return False
 
 
-async def _end_members(leader: int, grace: float) -> list[int]:
-    if members := _first_look(leader):
-        _signal(members, signal.SIGTERM)
-        _signal(members, signal.SIGCONT)
+async def _end_members(family: Family, watch: int, held: Held, grace: float) -> None:
+    if held.update(await _living(family, watch)):
+        held.send(signal.SIGTERM)
+        held.send(signal.SIGCONT)
         with trio.move_on_after(grace):
-            await _all_gone(members)
-        with trio.move_on_after(_STUBBORN) as waited:
-            while members := living(leader):  # again, for those that were started meanwhile
-                _signal_group(leader)
-                _signal(members, signal.SIGKILL)
-                await _all_gone(members)
-        if waited.cancelled_caught:
-            return living(leader)
-    _signal_group(leader)  # the system misses nobody
-    return []
+            await _all_gone(held.descriptors)
+        with trio.move_on_after(_STUBBORN):
+            while held.update(
+                await _living(family, watch)
+            ):  # again, for those that were started meanwhile
+                _kill_group(family, watch)
+                held.send(signal.SIGKILL)
+                await _all_gone(held.descriptors)
+    _kill_group(family, watch)  # the system misses nobody
 
 
-def _first_look(leader: int) -> list[int]:
-    """Who lives. WHY perhaps two looks: a look lists all processes, and then reads what each of them is. A
-    leader that starts another between the two, and ends, is read as ended, and the other one not at all.
+async def _living(family: Family, watch: int) -> list[int]:
+    """Who lives. WHY perhaps two looks: a look lists all processes, and then reads what each of them is. One
+    that starts another between the two, and ends, is read as ended, and the other one not at all.
     """
-    had_ended = take(leader, os.WNOWAIT) is not None
-    return living(leader) or ([] if had_ended else living(leader))
+    had_ended = take(watch, os.WNOWAIT) is not None and not family.mark
+    return await _look(family) or ([] if had_ended else await _look(family))
 
 
-def signal_all(leader: int, number: int) -> None:
-    """Send a signal to what lives of the session of `leader`, which must not have been reaped yet."""
-    _signal(living(leader), number)
+async def _look(family: Family) -> list[int]:
+    """WHY a thread where environments are read: that takes longer, and may hang. It is not one of those that
+    tools may all have taken.
+    """
+    if family.mark:
+        with trio.move_on_after(_LOOKING):
+            return await trio.to_thread.run_sync(
+                family.living, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+            )
+    return family.living(everywhere=False)
 
 
-def _signal_group(leader: int) -> None:
-    """All at once, so that none can start another before it is its turn."""
+def signal_all(family: Family, number: int) -> None:
+    """Send a signal to what lives of the session, whose leader must not have been reaped yet."""
+    for pid in family.living(everywhere=False):
+        held = family.hold(pid)
+        if held is not None:
+            send(held, number)
+            os.close(held)
+
+
+def _kill_group(family: Family, watch: int) -> None:
+    """All at once, so that none can start another before it is its turn.
+
+    Not if nothing is known of the leader: its number is somebody else's perhaps (see `family`).
+    """
+    if take(watch, os.WNOWAIT) == Exit():
+        return
     try:
-        os.killpg(leader, signal.SIGKILL)
+        os.killpg(family.leader, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return  # they left for groups of their own; they are signalled one by one
 
 
-def _signal(members: Iterable[int], number: int) -> None:
-    for pid in members:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue  # it has ended since
-        except PermissionError:
-            continue  # it runs as somebody else now; it is counted among the stubborn
-
-
-async def _all_gone(members: Iterable[int]) -> None:
-    async with trio.open_nursery() as nursery:
-        for pid in members:
-            nursery.start_soon(_gone, pid)
-
-
-async def _gone(pid: int) -> None:
-    try:
-        watch = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    except OSError:
-        # No descriptor is left: whoever waits has a time limit, and looks then.
-        await trio.sleep_forever()
-    try:
-        await wait_readable(watch)
-    finally:
-        os.close(watch)
+async def _all_gone(held: Iterable[int]) -> None:
+    for each in held:
+        await wait_readable(each)

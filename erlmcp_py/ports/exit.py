@@ -35,11 +35,11 @@ class Exit(msgspec.Struct, frozen=True):
         return f"was ended by {name}"
 
 
-def reap(leader: int) -> Exit | None:
-    """How the child `leader` ended, None if it has not; reaped together with what else of its group is
-    ours: where this process is the init of a container, orphans become its children.
+def reap(watch: int, leader: int) -> Exit | None:
+    """How the child `leader`, whose pidfd is `watch`, ended, None if it has not; reaped together with what
+    else of its group is ours: where this process is the init of a container, orphans become its children.
     """
-    ended = take(leader)
+    ended = take(watch)
     try:
         while ended is not None and os.waitid(os.P_PGID, leader, os.WEXITED | os.WNOHANG):
             continue
@@ -48,10 +48,10 @@ def reap(leader: int) -> Exit | None:
     return ended
 
 
-def take(pid: int, options: int = 0) -> Exit | None:
-    """How the child `pid` ended, None if it has not; it is reaped unless `options` is WNOWAIT."""
+def take(watch: int, options: int = 0) -> Exit | None:
+    """How the child of this pidfd ended, None if it has not; it is reaped unless `options` is WNOWAIT."""
     try:
-        told = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | options)
+        told = os.waitid(os.P_PIDFD, watch, os.WEXITED | os.WNOHANG | options)
     except ChildProcessError:
         return Exit()
     if told is None:

@@ -8,7 +8,9 @@ non-blocking; `read` and `write` are for those who need nothing faster.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -18,8 +20,9 @@ from trio.lowlevel import wait_readable
 from erlmcp_py.ports import exit as exits
 from erlmcp_py.ports import owned, pipes
 from erlmcp_py.ports.command import Command
-from erlmcp_py.ports.ending import end_group, is_held_up, signal_all
+from erlmcp_py.ports.ending import end_family, is_held_up, signal_all
 from erlmcp_py.ports.exit import Exit
+from erlmcp_py.ports.family import Family
 from erlmcp_py.ports.group import Usage, usage
 from erlmcp_py.ports.lines import Lines
 from erlmcp_py.ports.pipes import READ_SIZE
@@ -73,6 +76,7 @@ class Port:
         self,
         command: Command,
         program: subprocess.Popen[bytes],
+        family: Family,
         owner: Pid,
         watch: int,
         stdin: int,
@@ -85,6 +89,7 @@ class Port:
         self.stdin = stdin
         self._stdout = stdout
         self._program = program
+        self._family = family
         self._stderr = stderr
         self._owner = owner
         self._opened_at = trio.current_time()
@@ -133,20 +138,21 @@ class Port:
                     continue  # the port has ended meanwhile, and knows
                 if self._watch < 0:
                     continue
-                self._exit = exits.take(self.pid, os.WNOWAIT)  # not reaped yet: see `ending`
+                self._exit = exits.take(self._watch, os.WNOWAIT)  # not reaped yet: see `ending`
                 if self._exit is None:
                     await trio.sleep(_TRACED)
             return self._exit
 
     def signal(self, number: int) -> None:
         """Send a signal to the program alone; nothing happens if it has ended."""
-        if not self.has_ended:  # until then its number is nobody else's
-            os.kill(self.pid, number)
+        if not self.has_ended:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._watch, number)
 
     def signal_all(self, number: int) -> None:
-        """Send a signal to the program and all it has started; nothing happens once it has ended."""
+        """Send a signal to the program and all of its session; nothing happens once it has ended."""
         if not self.has_ended:
-            signal_all(self.pid, number)
+            signal_all(self._family, number)
 
     async def read(self, size: int = READ_SIZE) -> bytes:
         """What the program has written, at most `size` bytes; empty at the end, which comes soon after the
@@ -216,7 +222,7 @@ class Port:
                 nursery.start_soon(_discard, self._stderr.descriptor)
             with trio.move_on_after(graces.close):
                 await self._end_by_itself()
-            stubborn = await end_group(self.pid, graces.term)
+            stubborn = await end_family(self._family, self._watch, graces.term)
             nursery.cancel_scope.cancel()
         with trio.move_on_after(_REAPING):
             await self.wait()
@@ -235,7 +241,7 @@ class Port:
         """
         with trio.move_on_after(_AT_ONCE):
             await self.wait()
-        if self._exit is None and not is_held_up(self.pid):
+        if self._exit is None and not is_held_up(self._family):
             await self.wait()
 
     def _release(self) -> None:
@@ -243,7 +249,7 @@ class Port:
         number may mean somebody else as soon as it is reaped.
         """
         warden.remove(self.pid)
-        ended = exits.reap(self.pid)
+        ended = exits.reap(self._watch, self.pid)
         if ended is not None:
             self._exit = self._exit or ended
             self._program.returncode = 0  # else it would look for it once more

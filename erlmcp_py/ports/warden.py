@@ -1,4 +1,4 @@
-"""What becomes of ports when the node is killed: a small program that ends their groups.
+"""What becomes of ports when the node is killed: a small program that ends their families.
 
 WHY a program: what is killed with -9 can do nothing any more. Most children end when their standard
 input does, which happens by itself; those that do not, and what they have started, would go on for
@@ -6,9 +6,9 @@ ever. PR_SET_PDEATHSIG would reach only the first process of each group, ends th
 thread that started it, and has to be set between fork and exec, where Python must not run in a
 program with threads.
 
-The program (`warden_program`) runs while there is a port. It is told their groups through a pipe
+The program (`warden_program`) runs while there is a port. It is told their families through a pipe
 whose other end only this process has; when that ends, however it does, the program sends SIGTERM to
-the groups it knows, then SIGKILL. If it is killed itself, the next port starts another one.
+those it knows, then SIGKILL. If it is killed itself, the next port starts another one.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from erlmcp_py.ports.family import Family
+
 _PROGRAM: Final = Path(__file__).with_name("warden_program.py")
 
 
 class Warden:
-    """The groups that are to be ended with this process, and the program that will do it.
+    """The families that are to be ended with this process, and the program that will do it.
 
     One for each operating-system process, because that is what it watches. Its methods do not wait
     and may be called from any thread.
     """
 
-    __slots__ = ("_groups", "_lock", "_pipe", "_program")
+    __slots__ = ("_families", "_lock", "_pipe", "_program")
 
     def __init__(self) -> None:
-        self._groups: set[int] = set()
+        self._families: dict[int, Family] = {}
         self._lock = threading.Lock()
         self._program: subprocess.Popen[bytes] | None = None
         self._pipe = -1
@@ -45,27 +47,27 @@ class Warden:
         program = self._program
         return None if program is None else program.pid
 
-    def add(self, group: int) -> None:
-        """End this group if the node dies. Raises OSError if nobody can be started who would."""
+    def add(self, family: Family) -> None:
+        """End this one if the node dies. Raises OSError if nobody can be started who would."""
         with self._lock:
-            self._groups.add(group)
+            self._families[family.leader] = family
             try:
-                self._say(f"+{group}\n")
+                self._say(_added(family))
             except OSError:
-                self._groups.discard(group)
+                del self._families[family.leader]
                 raise
 
-    def remove(self, group: int) -> None:
-        """The group has ended; its number may mean others soon."""
+    def remove(self, leader: int) -> None:
+        """The family has ended; its number may mean others soon."""
         with self._lock:
-            self._groups.discard(group)
-            if not self._groups:
+            self._families.pop(leader, None)
+            if not self._families:
                 self._stop()
                 return
             try:
-                self._say(f"-{group}\n")
+                self._say(f"-{leader}\n")
             except OSError:
-                return  # the next group that begins or ends has another one started
+                return  # the next one that begins or ends has another one started
 
     def _say(self, line: str) -> None:
         if self._program is None or not self._tell(line):
@@ -98,8 +100,8 @@ class Warden:
         finally:
             os.close(theirs)
         self._pipe = ours
-        for group in self._groups:
-            self._tell(f"+{group}\n")
+        for family in self._families.values():
+            self._tell(_added(family))
 
     def _stop(self) -> None:
         """Killed and not asked: it must not take the end of its pipe for that of the node."""
@@ -109,6 +111,10 @@ class Warden:
             program.wait()
             os.close(self._pipe)
             self._pipe = -1
+
+
+def _added(family: Family) -> str:
+    return f"+{family.leader} {family.since} {family.mark}\n"
 
 
 warden: Final = Warden()

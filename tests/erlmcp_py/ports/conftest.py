@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import pytest
 import trio
 
 from erlmcp_py.ports import Command
+from erlmcp_py.ports.family import Family
 from supervisors import Runtime, receive, spawn, spawn_monitor
 
 
@@ -40,6 +42,11 @@ def children() -> set[int]:
         except FileNotFoundError:
             continue  # a thread that has ended since
     return found
+
+
+def living(leader: int) -> list[int]:
+    """The processes of its session or group that have not ended."""
+    return Family(leader, 0, "").living()
 
 
 def descriptors() -> int:
@@ -105,6 +112,16 @@ def nothing_left() -> Iterator[None]:
     yield
     assert children() == before
     assert descriptors() <= open_before
+
+
+@pytest.fixture
+def adopts_orphans() -> Iterator[None]:
+    """This process is to orphans what the first process of a container is."""
+    set_child_subreaper = 36
+    prctl = ctypes.CDLL(None).prctl
+    prctl(set_child_subreaper, 1, 0, 0, 0)
+    yield
+    prctl(set_child_subreaper, 0, 0, 0, 0)
 
 
 @contextmanager

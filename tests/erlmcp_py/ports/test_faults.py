@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import trio
 
 from erlmcp_py.ports import Command, Exit, Graces, Port, PortError, open_port
-from erlmcp_py.ports.group import living
 from erlmcp_py.ports.warden import warden
 from supervisors import Runtime, is_alive, spawn
 
-from .conftest import descriptors, in_process, python, state, until
+from .conftest import descriptors, in_process, living, python, state, until
 
 AT_ONCE = Graces(close=0.05, term=0.05)
 READS = "import sys; sys.stdin.read(); sys.exit(6)"
@@ -236,13 +235,56 @@ async def test_a_flood_of_lines_lets_others_have_their_turn(owned) -> None:
     assert max(lines.values()) <= 1 << 14
 
 
+async def test_one_that_closes_its_input_lives_on_and_ends_in_order(owned) -> None:
+    async def owner():
+        code = "import os, time; os.close(0); print('closed', flush=True); time.sleep(600)"
+        async with open_port(python(code), graces=AT_ONCE) as port:
+            await port.read()
+            with pytest.raises(BrokenPipeError):
+                await port.write(b"x")
+            assert port.exit is None
+        return port.exit
+
+    assert await owned(owner) == Exit(None, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("when", ["sys.stdin.read(); asked()", "signal.pause()"])
+async def test_those_it_starts_at_its_end_end_as_well(owned, tmp_path: Path, when: str) -> None:
+    """At the end of its input, and when it is asked to."""
+    code = f"""
+import os, signal, sys, time
+def asked(*_):
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setpgid(0, 0)
+        open("forked", "w").write(str(os.getpid()))
+        os.write(write, b"x")
+        time.sleep(600)
+    os.read(read, 1)
+    os._exit(3)
+signal.signal(signal.SIGTERM, asked)
+print("ready", flush=True)
+{when}
+"""
+
+    async def owner():
+        command = python(code, cwd=str(tmp_path))
+        async with open_port(command, graces=Graces(close=0.1, term=20)) as port:
+            await port.read()
+        return port.exit
+
+    assert await owned(owner) == Exit(3)
+    assert state(int((tmp_path / "forked").read_text())) in (None, "Z")
+
+
 @contextmanager
-def no_descriptors() -> Iterator[None]:
-    """Not one more can be had."""
+def no_descriptors(but: int = 0) -> Iterator[None]:
+    """Not one more can be had, but so many."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.open("/dev/null", os.O_RDONLY)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    free = [os.open("/dev/null", os.O_RDONLY) for _ in range(but + 1)]
+    for descriptor in free:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1], limits[1]))
     try:
         yield
     finally:
@@ -282,14 +324,27 @@ async def test_a_start_that_fails_half_way_leaves_nothing(
     assert await owned(owner) == (0, None)
 
 
-@pytest.fixture
-def adopts_orphans() -> Iterator[None]:
-    """This process is to orphans what the first process of a container is."""
-    set_child_subreaper = 36
-    prctl = ctypes.CDLL(None).prctl
-    prctl(set_child_subreaper, 1, 0, 0, 0)
-    yield
-    prctl(set_child_subreaper, 0, 0, 0, 0)
+@pytest.mark.parametrize("number", range(20))
+async def test_a_start_that_fails_for_want_of_descriptors_leaves_nothing(
+    owned, number: int
+) -> None:
+    """At whatever step of it."""
+    command = python(DEAF)
+    started: list[int] = []
+
+    async def owner():
+        before = descriptors()
+        with ExitStack() as until_it_was_tried:
+            until_it_was_tried.enter_context(no_descriptors(but=number))
+            with suppress(PortError):
+                async with open_port(command, graces=AT_ONCE, on_stderr=print) as port:
+                    started.append(port.pid)
+                    until_it_was_tried.close()
+                    await port.read()
+        return descriptors() - before, warden.pid
+
+    assert await owned(owner) == (0, None)
+    assert started or number < 15  # and `nothing_left` looks for children
 
 
 async def test_orphans_that_become_the_node_s_are_reaped_with_it(owned, adopts_orphans) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from erlmcp_py.ports import Graces, ending, open_port
-from erlmcp_py.ports.group import living
+from erlmcp_py.ports import Graces, open_port
+from erlmcp_py.ports.family import Family
 from erlmcp_py.ports.warden import warden
 from supervisors import Pid, Runtime, exit_signal, is_alive, spawn
 
-from .conftest import children, descriptors, python, state, until
+from .conftest import children, descriptors, living, python, state, until
 
 ROOT = Path(__file__).parents[3]
 HASTY = Graces(close=0.02, term=0.02)
@@ -86,7 +86,7 @@ def test_who_ends_during_a_look_is_left_out(
             raise error(path)
         return opened(path, flags)
 
-    monkeypatch.setattr("erlmcp_py.ports.group.os.open", open_others)
+    monkeypatch.setattr("erlmcp_py.ports.family.os.open", open_others)
     assert os.getpid() not in living(os.getpid())
 
 
@@ -97,12 +97,13 @@ async def test_whom_a_look_has_missed_is_ended_as_well(
     looks: list[int] = []
     groups: list[int] = []
 
-    def blind_at_first(leader: int) -> list[int]:
+    def blind_at_first(family: Family, **where: bool) -> list[int]:
         """As if all had been started by somebody who ended during the look."""
-        looks.append(leader)
-        return [] if len(looks) == 1 else living(leader)
+        looks.append(family.leader)
+        return [] if len(looks) == 1 else look(family, **where)
 
-    monkeypatch.setattr(ending, "living", blind_at_first)
+    look = Family.living
+    monkeypatch.setattr(Family, "living", blind_at_first)
     code = "import os, time; os.fork() and os._exit(0); print('here', flush=True); time.sleep(600)"
     if not leader_has_ended:
         code = "import os, time; os.fork() or print('here', flush=True); time.sleep(600)"
