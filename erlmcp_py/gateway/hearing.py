@@ -8,7 +8,7 @@ there was none; and so does one that hears so late that the keeper has not waite
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import trio
@@ -23,7 +23,7 @@ from erlmcp_py.telemetry.log import log
 from supervisors import Backoff
 
 AGAIN: Final = Backoff(first=1.0, factor=2.0, limit=60.0)
-"""Before a list is fetched again that could not be."""
+"""Before a list is fetched again that could not be, and before it is asked again for what it did not say."""
 
 _MEANT: Final[dict[str, tuple[Kind, ...]]] = {
     "tools": ("tools",),
@@ -48,8 +48,10 @@ async def hear(upstream: Upstream, instance: Instance) -> None:
                 heard.pop(uri).cancel()
             for uri in upstream.followed:
                 if uri not in heard:
-                    heard[uri] = trio.CancelScope()
-                    nursery.start_soon(_hear_resource, upstream, instance, uri, heard, missed)
+                    heard[uri] = scope = trio.CancelScope()
+                    nursery.start_soon(
+                        _hear_resource, upstream, instance, uri, heard, scope, missed
+                    )
             missed = False  # of others nobody was told before
             await news.wait()
 
@@ -69,14 +71,18 @@ async def _hear_lists(instance: Instance, lists: _Lists, missed: bool) -> None:
     if not (tools or prompts or resources):
         instance.hears.set()
         return
-    wish = instance.client.subscribe(tools=tools, prompts=prompts, resources=resources)
-    try:
+
+    async def listen(*, missed: bool) -> None:
+        wish = instance.client.subscribe(tools=tools, prompts=prompts, resources=resources)
         async with wish as changes:
             instance.hears.set()
             if missed or instance.is_early:
                 lists.look(KINDS)
             async for change in changes:
-                lists.changed(_MEANT[change.kind])
+                lists.changed(_MEANT.get(change.kind, ()))
+
+    try:
+        await _again(listen, missed=missed)
     except McpError as problem:
         instance.hears.set()
         log("info", f"upstream {instance.label} tells of no changes: {problem}")
@@ -154,20 +160,38 @@ async def _hear_resource(
     instance: Instance,
     uri: str,
     heard: dict[str, trio.CancelScope],
+    scope: trio.CancelScope,
     missed: bool,
 ) -> None:
-    try:
-        with heard[uri]:
-            async with instance.client.subscribe(uris=[uri]) as changes:
-                if missed:
+    async def listen(*, missed: bool) -> None:
+        async with instance.client.subscribe(uris=[uri]) as changes:
+            if missed:
+                _tell_updated(upstream, uri)
+            async for change in changes:
+                if change.uri is not None:
                     _tell_updated(upstream, uri)
-                async for change in changes:
-                    if change.uri is not None:
-                        _tell_updated(upstream, uri)
+
+    try:
+        with scope:
+            await _again(listen, missed=missed)
     except McpError as problem:
+        if heard.get(uri) is not scope:
+            return  # nobody wants it any more
         del heard[uri]  # whoever asks for it again has it tried again
         upstream.followed.refused(uri)
         log("info", f"upstream {instance.label} does not tell of {uri}: {problem}")
+
+
+async def _again(listen: Callable[..., Awaitable[None]], *, missed: bool) -> None:
+    """Listen, and when there was no answer, again: what else is heard is heard on. Raises McpError."""
+    failures = 0
+    while True:
+        try:
+            await listen(missed=missed)
+        except ClientError:
+            missed = True
+            await trio.sleep(AGAIN.pause(failures))
+            failures += 1
 
 
 def _tell_updated(upstream: Upstream, uri: str) -> None:
