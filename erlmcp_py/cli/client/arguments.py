@@ -10,6 +10,8 @@ import msgspec
 
 from erlmcp_py.protocol.wire import Json
 
+_SHOWN: Final = 100
+"""Characters of what was typed that an error repeats."""
 _PAIR: Final = re.compile(r"(?P<key>[^=:]+?)(?P<how>:?=)(?P<value>.*)", re.DOTALL)
 
 
@@ -35,7 +37,7 @@ def read_arguments(typed: Iterable[str], schema: Json) -> Json:
         if found["how"] == ":=":
             arguments[key] = _json(key, value)
         else:
-            kinds = kinds_of(schema.get("properties", {}).get(key, {}), schema)
+            kinds = kinds_of(part_of(schema, "properties", key), schema)
             arguments[key] = value if not kinds or "string" in kinds else _json(key, value, kinds)
     return arguments
 
@@ -43,9 +45,17 @@ def read_arguments(typed: Iterable[str], schema: Json) -> Json:
 def _json(key: str, text: str, kinds: Iterable[str] = ()) -> Any:
     try:
         return msgspec.json.decode(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         wanted = " or ".join(sorted(kinds)) or "JSON"
-        raise BadArgument(f"{key}: {text!r} is no {wanted} ({problem})") from None
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        raise BadArgument(f"{key}: {shown!r} is no {wanted} ({problem})") from None
+
+
+def part_of(schema: Any, *names: str) -> Any:
+    """What is there in a schema, which may be anything that a server takes for one; None: nothing."""
+    for name in names:
+        schema = schema.get(name) if isinstance(schema, dict) else None
+    return schema
 
 
 def kinds_of(schema: Any, root: Json, depth: int = 8) -> frozenset[str]:
@@ -54,17 +64,18 @@ def kinds_of(schema: Any, root: Json, depth: int = 8) -> frozenset[str]:
         return frozenset()
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"))
+        definition = part_of(root, "$defs", reference.removeprefix("#/$defs/"))
         return kinds_of(definition, root, depth - 1)
     kind = schema.get("type")
     if kind is not None:
-        return frozenset([kind] if isinstance(kind, str) else kind)
+        kinds = kind if isinstance(kind, list) else [kind]
+        return frozenset(one for one in kinds if isinstance(one, str))
     if "const" in schema:
         return frozenset([_kind(schema["const"])])
-    if "enum" in schema:
+    if isinstance(schema.get("enum"), list):
         return frozenset(map(_kind, schema["enum"]))
     for word in ("anyOf", "oneOf"):
-        if word in schema:
+        if isinstance(schema.get(word), list):
             parts = [kinds_of(part, root, depth - 1) for part in schema[word]]
             return frozenset().union(*parts) if all(parts) else frozenset()
     return frozenset()

@@ -42,7 +42,11 @@ class Aside:
             self._bar = _bar()
         bar, task = self._bar
         bar.update(
-            task, completed=params.progress, total=params.total, text=clean(text), refresh=True
+            task,
+            completed=params.progress,
+            total=params.total,
+            text=clean(" ".join(text.split())),
+            refresh=True,
         )
 
     def clear(self) -> None:

@@ -9,12 +9,12 @@ import click
 from erlmcp_py.cli.client.arguments import BadArgument, read_arguments
 from erlmcp_py.cli.client.aside import Aside
 from erlmcp_py.cli.client.contents import messages_of, resource_text, texts_of
+from erlmcp_py.cli.client.printing import print_json
 from erlmcp_py.cli.client.running import NoAnswer, done, on_server
 from erlmcp_py.cli.client.targets import patience
 from erlmcp_py.cli.client.way import ToServer, Way, to_server
 from erlmcp_py.client import Client
 from erlmcp_py.console.draw import clean
-from erlmcp_py.console.render import json_text
 from erlmcp_py.protocol.completion import (
     Completion,
     PromptReference,
@@ -53,7 +53,7 @@ def call(way: Way, tool: str, typed: tuple[str, ...]) -> None:
 def show_result(way: Way, result: CallToolResult) -> None:
     """Print it, and end the program with 1 if the tool failed."""
     if way.as_json:
-        click.echo(json_text(result))
+        print_json(result)
     else:
         for text in texts_of(result):
             click.echo(text, err=bool(result.is_error))
@@ -126,7 +126,7 @@ def complete(way: Way, of: str, argument: str, value: str, typed: tuple[str, ...
 
     found = on_server(way, job)
     if way.as_json:
-        click.echo(json_text(found))
+        print_json(found)
         return
     for text in found.values:
         click.echo(clean(text))

@@ -10,7 +10,7 @@ from rich.console import Console as Screen
 from rich.table import Table
 from rich.text import Text
 
-from erlmcp_py.cli.client.arguments import kinds_of
+from erlmcp_py.cli.client.arguments import kinds_of, part_of
 from erlmcp_py.console.draw import clean
 from erlmcp_py.protocol.wire import Json
 
@@ -71,10 +71,12 @@ def _capability(item: tuple[str, Any]) -> str:
 
 def _tool(tool: Json) -> Row:
     schema = tool.get("inputSchema", {})
-    required = set(schema.get("required", ()))
+    required = part_of(schema, "required")
+    required = required if isinstance(required, list) else []
+    properties = part_of(schema, "properties")
     lines = [
         f"{name}{'' if name in required else '?'}: {type_text(part, schema)}{_default(part)}"
-        for name, part in schema.get("properties", {}).items()
+        for name, part in (properties if isinstance(properties, dict) else {}).items()
     ]
     output = tool.get("outputSchema")
     if output is not None:
@@ -116,15 +118,15 @@ def type_text(schema: Any, root: Json, depth: int = 4) -> str:
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference.startswith("#/$defs/"):
         name = reference.removeprefix("#/$defs/")
-        target = root.get("$defs", {}).get(name, {})
-        simple = "enum" in target or "object" not in kinds_of(target, root)
+        target = part_of(root, "$defs", name)
+        simple = part_of(target, "enum") is not None or "object" not in kinds_of(target, root)
         return type_text(target, root, depth - 1) if simple else str(target.get("title", name))
-    if "enum" in schema:
+    if isinstance(schema.get("enum"), list):
         return " | ".join(msgspec.json.encode(value).decode() for value in schema["enum"])
     if "const" in schema:
         return msgspec.json.encode(schema["const"]).decode()
     for word in ("anyOf", "oneOf"):
-        if word in schema:
+        if isinstance(schema.get(word), list):
             return " | ".join(type_text(part, root, depth - 1) for part in schema[word])
     kinds = sorted(kinds_of(schema, root))
     if kinds == ["array"]:

@@ -25,6 +25,7 @@ from erlmcp_py.protocol.elicitation import (
     UntitledSingleSelectEnumSchema,
     form_fields,
 )
+from erlmcp_py.protocol.errors import INVALID_PARAMS, McpError
 from erlmcp_py.protocol.wire import Json
 from erlmcp_py.server.validation import compile_schema
 
@@ -32,7 +33,7 @@ from erlmcp_py.server.validation import compile_schema
 async def fill_in(schema: Json) -> Json:
     """The fields with what was typed; those that were left out are absent.
 
-    Raises NothingTyped, McpError for what is no form.
+    Raises NothingTyped, McpError for what is no form, or one that wants more than its fields do.
     """
     required = set(schema.get("required", ()))
     content: Json = {}
@@ -41,6 +42,9 @@ async def fill_in(schema: Json) -> Json:
         value = await _field(name, field, part, required=name in required)
         if value is not None:
             content[name] = value
+    wrong = compile_schema(schema, "the form").first_error(content)
+    if wrong is not None:
+        raise McpError(INVALID_PARAMS, f"the form can be filled in, but is never right: {wrong}")
     return content
 
 

@@ -11,11 +11,12 @@ from msgspec import to_builtins
 
 from erlmcp_py.cli.client.aside import Aside
 from erlmcp_py.cli.client.drawing import draw_lists, draw_server
+from erlmcp_py.cli.client.printing import print_json
 from erlmcp_py.cli.client.running import NoAnswer, done, on_server
 from erlmcp_py.cli.client.targets import is_module
 from erlmcp_py.cli.client.way import ToServer, Way, to_server
 from erlmcp_py.client import Client
-from erlmcp_py.console.render import json_text, screen
+from erlmcp_py.console.render import screen
 from erlmcp_py.loading import load_server
 from erlmcp_py.protocol.errors import METHOD_NOT_FOUND, McpError
 from erlmcp_py.protocol.wire import Json
@@ -43,7 +44,7 @@ def list_offer(way: Way, kinds: tuple[str, ...]) -> None:
 
     offer = on_server(way, job)
     if way.as_json:
-        click.echo(json_text(offer))
+        print_json(offer)
     elif any(offer.values()):
         draw_lists(offer, screen(), apart=False)
     else:
@@ -63,7 +64,7 @@ def info(way: Way) -> None:
 
     offer = on_server(way, job)
     if way.as_json:
-        click.echo(json_text(offer))
+        print_json(offer)
     else:
         draw_server(offer, screen())
         click.echo(f"spoken here: {offer['protocolVersion']} ({offer['era']})")
@@ -90,7 +91,7 @@ def inspect(way: Way) -> None:
             for ref, argument in load_server(way.target).completions
         ]
     if way.as_json:
-        click.echo(json_text(offer))
+        print_json(offer)
     else:
         draw_server(offer, screen())
         draw_lists(offer, screen(), apart=True)

@@ -13,11 +13,13 @@ import trio
 from erlmcp_py.cli.client.arguments import BadArgument
 from erlmcp_py.cli.client.aside import Aside
 from erlmcp_py.cli.client.person import Person
+from erlmcp_py.cli.client.printing import print_json
 from erlmcp_py.cli.client.targets import BadWay, make_client
 from erlmcp_py.cli.client.way import Way
 from erlmcp_py.cli.oneshot import fail
 from erlmcp_py.client import Client, ClientError
 from erlmcp_py.config import ConfigError
+from erlmcp_py.console.draw import clean
 from erlmcp_py.protocol.errors import McpError
 from supervisors import Runtime, spawn
 
@@ -49,6 +51,9 @@ def on_server(way: Way, job: Job[T], *, tasks: bool = False) -> T:
         _fail(way, "no_such_server", problem)
     except (BadWay, BadArgument) as problem:
         _fail(way, "bad_argument", problem)
+    except UnicodeEncodeError as problem:
+        wrong = BadArgument(f"{str(problem.object)[:100]!r} is no UTF-8")
+        _fail(way, "bad_argument", wrong)
     except (ClientError, NoAnswer) as problem:
         _fail(way, "no_answer", problem)
     except McpError as problem:
@@ -58,7 +63,7 @@ def on_server(way: Way, job: Job[T], *, tasks: bool = False) -> T:
 
 
 def _fail(way: Way, code: str, problem: Exception) -> NoReturn:
-    fail(2, code, " ".join(str(problem).split()), as_json=way.as_json)
+    fail(2, code, clean(" ".join(str(problem).split())), as_json=way.as_json)
 
 
 async def _whole(way: Way, job: Job[T], tasks: bool) -> T:
@@ -96,6 +101,7 @@ def _greeting(client: Client) -> str:
 
 def done(way: Way, text: str, as_json: object) -> None:
     """Print what a command found, one way or the other."""
-    from erlmcp_py.console.render import json_text
-
-    click.echo(json_text(as_json) if way.as_json else text)
+    if way.as_json:
+        print_json(as_json)
+    else:
+        click.echo(text)

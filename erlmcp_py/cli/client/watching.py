@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from erlmcp_py.cli.client.aside import Aside
+from erlmcp_py.cli.client.printing import safe_json
 from erlmcp_py.cli.client.running import NoAnswer, on_server
 from erlmcp_py.cli.client.way import ToServer, Way, to_server
 from erlmcp_py.client import Change, Client, Subscription
@@ -83,7 +84,7 @@ def _parts(of: object) -> list[str]:
 def _line(change: Change, *, as_json: bool) -> str:
     if as_json:
         found = {"kind": change.kind} | ({} if change.uri is None else {"uri": change.uri})
-        return msgspec.json.encode(found).decode()
+        return safe_json(msgspec.json.encode(found).decode())
     if change.kind == "resource":
         return clean(f"{change.uri} changed")
     return f"the list of {change.kind} changed"

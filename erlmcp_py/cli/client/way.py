@@ -4,6 +4,7 @@ talks to one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final, get_args
 import click
 import msgspec
 
+from erlmcp_py.cli.client.printing import print_json
 from erlmcp_py.client.negotiation import Mode
 from erlmcp_py.protocol.lifecycle import LogLevel
 
@@ -50,7 +52,19 @@ class ToServer(click.Command):
                 raise click.UsageError("after -- comes a program, and its arguments", ctx)
             ctx.meta[_PROGRAM] = tuple(program)
             args = ["", *args[:place]]
-        return super().parse_args(ctx, args)
+        wants_json = "--json" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as wrong:
+            if wants_json:
+                print_json({"error": {"code": "usage", "message": wrong.format_message()}})
+            raise
+
+
+def _a_number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds")
+    return value
 
 
 def to_server(function: Callable[..., None]) -> Callable[..., None]:
@@ -70,6 +84,7 @@ def to_server(function: Callable[..., None]) -> Callable[..., None]:
         type=click.FloatRange(min=0, min_open=True),
         default=60.0,
         show_default=True,
+        callback=_a_number,
         help="Seconds without an answer or progress after which a request is given up.",
     )
     @click.option(

@@ -1,0 +1,23 @@
+"""JSON on standard output."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import click
+
+from erlmcp_py.console.render import json_text
+
+_CONTROL: Final = re.compile("[\x7f-\x9f]")
+"""What a terminal obeys, and JSON may hold as it is."""
+
+
+def print_json(value: Any) -> None:
+    """`value` as indented JSON, without anything that a terminal would obey."""
+    click.echo(safe_json(json_text(value)))
+
+
+def safe_json(text: str) -> str:
+    """The same JSON. Control characters stand in its strings only, where they can be escaped."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
