@@ -13,7 +13,7 @@ from erlmcp_py.client import tree
 from erlmcp_py.client.cache import Cache
 from erlmcp_py.client.calls import Call, OnProgress
 from erlmcp_py.client.connection import Connection
-from erlmcp_py.client.desk import ClientStatus, Desk
+from erlmcp_py.client.desk import CLOSED, ClientStatus, Desk
 from erlmcp_py.client.errors import ConnectError, NotConnected
 from erlmcp_py.client.handlers import Handlers
 from erlmcp_py.client.identity import DEFAULT_INFO, Identity
@@ -74,12 +74,16 @@ class Life:
             self._inbox.listen(method, self._changed)
         self._inbox.listen(names.RESOURCE_UPDATED, self._updated)
         self._stack = AsyncExitStack()
+        self._opened = False
         self.pid: Pid | None = None
         """Of the supervisor, once there is one."""
         self.tasks = Tasks(self._requests, self._desk, self._handlers, self.timeout)
         self._subscribing = Subscribing(self._desk, self._inbox, self.timeout, where)
 
     async def __aenter__(self) -> Self:
+        if self._opened or self.pid is not None:
+            raise RuntimeError(f"the client of {self.where} has been opened before; make another")
+        self._opened = True
         async with AsyncExitStack() as stack:
             try:
                 current_runtime()
@@ -114,6 +118,8 @@ class Life:
     async def _end(self, pid: Pid) -> None:
         with trio.CancelScope(shield=True):
             self._desk.close()
+            self._connection.close(CLOSED)
+            self._requests.close()
             await tree.end(pid)
 
     def child_spec(self, id: Any = None) -> ChildSpec:
@@ -141,7 +147,8 @@ class Life:
 
     def reconnect(self, reason: str) -> None:
         """Give the connection up, for what only the program can know: that a server hangs, for instance.
-        Requests in flight end with the reason, and another connection is made after the usual pause.
+        Requests in flight end with the reason, but over HTTP, where each has a connection of its own.
+        Another connection is made after the usual pause.
         """
         self._connection.end(reason)
 
