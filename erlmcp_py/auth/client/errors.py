@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
 
 class AuthorizationError(Exception):
     """There is no authorization: says at whom it failed, and why."""
@@ -17,6 +20,15 @@ class TokenRefused(AuthorizationError):
 
 class NotAccepted(AuthorizationError):
     """The MCP server does not accept what its authorization server has just given."""
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """The text with "…" in the place of secrets, however they were written when they were sent."""
+    forms = {form for one in secrets for form in (one, quote(one, ""), quote_plus(one))}
+    for form in sorted(forms, key=len, reverse=True):
+        if len(form) > 3:
+            text = text.replace(form, "…")
+    return text
 
 
 def shown(text: str, limit: int = 200) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from erlmcp_py.auth.client.actions import Flow, draw, fetch, now
-from erlmcp_py.auth.client.errors import AuthorizationError, TokenRefused, shown
+from erlmcp_py.auth.client.errors import AuthorizationError, TokenRefused, shown, without
 from erlmcp_py.auth.client.guarded import Guarded
 from erlmcp_py.auth.client.plans import ClientInformation
 from erlmcp_py.auth.client.signing import ProofKey, assertion
@@ -69,7 +69,7 @@ def request_token(
             continue
         break
     raise TokenRefused(
-        f"{endpoint}: HTTP {answer.status}, {_clean(refusal, sent, client)}", refusal.error
+        f"{endpoint}: HTTP {answer.status}, {_clean(refusal, sent, headers, client)}", refusal.error
     )
 
 
@@ -121,13 +121,15 @@ def checked_nonce(nonce: str) -> str:
     return nonce
 
 
-def _clean(refusal: Refusal, sent: dict[str, str], client: ClientInformation) -> str:
+def _clean(
+    refusal: Refusal, sent: dict[str, str], headers: dict[str, str], client: ClientInformation
+) -> str:
     """The error and its description; a server that echoes our secrets does not get them into a log."""
     text = f"{refusal.error}: {refusal.error_description}".strip(": ")
-    for name, value in [*sent.items(), ("", client.secret or "")]:
-        if name not in _PUBLIC and len(value) > 3:
-            text = text.replace(value, "…")
-    return shown(text)
+    secrets = [value for name, value in sent.items() if name not in _PUBLIC]
+    secrets += [client.secret or "", headers.get("DPoP", "")]
+    secrets += headers.get("Authorization", "").split()[1:]
+    return shown(without(text, secrets))
 
 
 def _bound(response: TokenResponse, endpoint: str, proving: Proving | None) -> TokenResponse:

@@ -13,13 +13,19 @@ import msgspec
 from erlmcp_py.auth.client.actions import Flow, Save, load, now
 from erlmcp_py.auth.client.challenge import Challenge, choose, read_challenges
 from erlmcp_py.auth.client.discovery import Found, discover
-from erlmcp_py.auth.client.errors import AuthorizationError, NotAccepted, TokenRefused, shown
+from erlmcp_py.auth.client.errors import (
+    AuthorizationError,
+    NotAccepted,
+    TokenRefused,
+    shown,
+    without,
+)
 from erlmcp_py.auth.client.exchanging import Proving, checked_nonce
 from erlmcp_py.auth.client.obtaining import obtain, renew
 from erlmcp_py.auth.client.plans import Plan
 from erlmcp_py.auth.client.registering import client_key
 from erlmcp_py.auth.client.signing import ProofKey
-from erlmcp_py.auth.client.tokens import Grant
+from erlmcp_py.auth.client.tokens import Grant, secrets_of
 from erlmcp_py.auth.client.urls import canonical, check, origin
 
 MAX_STEPS: Final = 2
@@ -123,9 +129,8 @@ class Session:
     def _begin(self, challenge: Challenge, tries: int) -> Flow[None]:
         grant = self.grant
         if tries > 1 and grant is not None and not grant.renewed:
-            why = shown(
-                challenge.params.get("error_description", challenge.params.get("error", ""))
-            )
+            why = challenge.params.get("error_description", challenge.params.get("error", ""))
+            why = shown(without(why, secrets_of(grant)))
             text = f"{self.url}: the server refuses the token that {grant.issuer} has just given"
             raise NotAccepted(f"{text}: {why}" if why else text)
         found = yield from discover(self.url, challenge)
@@ -145,7 +150,7 @@ class Session:
         if error != "insufficient_scope" or grant is None:
             return False
         wanted = challenge.scopes or frozenset()
-        named = shown(" ".join(sorted(wanted)))
+        named = shown(without(" ".join(sorted(wanted)), secrets_of(grant)))
         if wanted <= grant.scopes:
             raise AuthorizationError(
                 f"{self.url}: the server wants the scopes {named!r}, which the token has already"

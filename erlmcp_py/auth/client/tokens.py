@@ -55,6 +55,12 @@ class Grant(Guarded, frozen=True):
         return now >= self.expires_at - skew
 
 
+def secrets_of(grant: Grant) -> list[str]:
+    """What a server may not have repeated."""
+    found = (grant.access_token, grant.refresh_token, grant.client.secret)
+    return [secret for secret in found if secret]
+
+
 def read_response(body: bytes, endpoint: str) -> TokenResponse:
     """Raises AuthorizationError, without a word of the body in it."""
     try:

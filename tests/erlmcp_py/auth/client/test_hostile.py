@@ -1,0 +1,59 @@
+"""Servers, neighbours and files that mean ill, or are merely odd."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from erlmcp_py.auth.client import (
+    ClientCredentials,
+    Registered,
+)
+from erlmcp_py.auth.client.errors import AuthorizationError
+
+from .playing import answer
+from .sessions import (
+    TOKEN,
+    Tokens,
+    refuse,
+    session,
+    world,
+)
+
+
+@pytest.mark.parametrize("where", ["error_description", "error"])
+def test_a_server_that_repeats_the_token_in_its_refusal(where: str) -> None:
+    there = world()
+    made = session(there)
+    refuse(there, made)
+    with pytest.raises(AuthorizationError, match="just given") as caught:
+        refuse(there, made, f'Bearer {where}="no: secret-token-1"', tries=2)
+    assert "secret-token-1" not in str(caught.value)
+
+
+def test_a_server_that_names_the_token_as_a_scope() -> None:
+    there = world(Tokens(scope="secret-token-1"))
+    made = session(there)
+    refuse(there, made)
+    with pytest.raises(AuthorizationError, match="has already") as caught:
+        refuse(there, made, 'Bearer error="insufficient_scope", scope="secret-token-1"', 403)
+    assert "secret-token-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_a_token_endpoint_that_repeats_the_request_as_it_came(method: str) -> None:
+    there = world(token_endpoint_auth_methods_supported=[method])
+    there.pages[TOKEN] = lambda asked: answer(
+        {
+            "error": "no",
+            "error_description": f"{asked.headers.get('Authorization')} {asked.body!r}",
+        },
+        400,
+    )
+    plan = ClientCredentials(Registered("me", "s&cret/of+ours"))
+    with pytest.raises(AuthorizationError, match="no:") as caught:
+        refuse(there, session(there, plan))
+    for form in ("s&cret/of+ours", "s%26cret%2Fof%2Bours"):
+        assert form not in str(caught.value)
+        assert base64.b64encode(f"me:{form}".encode()).decode() not in str(caught.value)
