@@ -179,11 +179,8 @@ class Session:
         was asked for stays known.
         """
         time = yield from now()
-        kept = yield from self._kept()
-        other = kept is not None and kept.access_token != grant.access_token
-        if other and kept is not None and kept.issuer == grant.issuer and not kept.expired(time):
-            self._take(kept)  # another process has renewed it: ours would be used twice
-            return True
+        if (yield from self._renewed_elsewhere(grant, time)):
+            return True  # ours would be used twice
         proving = None
         if grant.dpop_key is not None:
             proving = Proving(self._proof_key(grant.dpop_key), self._nonces)
@@ -192,12 +189,24 @@ class Session:
         except TokenRefused as refused:
             if refused.error not in _REFRESH_OVER:
                 raise
+            if (yield from self._renewed_elsewhere(grant, time)):
+                return True  # meanwhile, which is why ours is over
             if refused.error == "invalid_client":
                 yield Save(client_key(grant.issuer), None)  # it was deleted there: register anew
             over = msgspec.structs.replace(grant, refresh_token=None, expires_at=time)
             yield from self._keep(over)
             return False
         yield from self._keep(renewed)
+        return True
+
+    def _renewed_elsewhere(self, grant: Grant, time: float) -> Flow[bool]:
+        """Whether another process has kept a newer one, which is now taken."""
+        kept = yield from self._kept()
+        if kept is None or kept.issuer != grant.issuer or kept.expired(time):
+            return False
+        if kept.access_token == grant.access_token:
+            return False
+        self._take(kept)
         return True
 
     def _keep(self, grant: Grant) -> Flow[None]:

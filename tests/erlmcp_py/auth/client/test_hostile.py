@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -10,13 +11,16 @@ from erlmcp_py.auth.client import (
     ClientCredentials,
     Registered,
 )
+from erlmcp_py.auth.client.actions import Fetched
 from erlmcp_py.auth.client.errors import AuthorizationError
 
 from .playing import answer
 from .sessions import (
     TOKEN,
     Tokens,
+    refreshed,
     refuse,
+    sent,
     session,
     world,
 )
@@ -57,3 +61,19 @@ def test_a_token_endpoint_that_repeats_the_request_as_it_came(method: str) -> No
     for form in ("s&cret/of+ours", "s%26cret%2Fof%2Bours"):
         assert form not in str(caught.value)
         assert base64.b64encode(f"me:{form}".encode()).decode() not in str(caught.value)
+
+
+def test_a_refresh_that_another_process_won_is_not_undone() -> None:
+    there, tokens, one = refreshed()
+    two = session(there)
+    there.now += 4000
+
+    def slower(asked: Any) -> Fetched:
+        there.pages[TOKEN] = tokens
+        there.play(two.prepare())
+        return answer({"error": "invalid_grant"}, 400)
+
+    there.pages[TOKEN] = slower
+    there.play(one.prepare())
+    assert sent(one, there) == sent(two, there) == "Bearer secret-token-2"
+    assert sent(session(there), there) == "Bearer secret-token-2"
