@@ -115,6 +115,17 @@ class Workload(Guarded, frozen=True):
 Plan = AuthorizationCode | ClientCredentials | Enterprise | Workload
 
 
+def may_use(plan: Plan, client_id: str, issuer: str) -> bool:
+    """Whether what an issuer gave to a client was given to that of the plan. One that is not registered
+    beforehand may be any.
+    """
+    client = plan if isinstance(plan, Workload) else plan.client
+    if client is None:
+        return True
+    home = client.issuer if isinstance(client, Registered) else None
+    return client.client_id == client_id and home in (None, issuer)
+
+
 class ClientInformation(Guarded, frozen=True):
     """The client as one issuer knows it. method: of authenticating at the token endpoint."""
 

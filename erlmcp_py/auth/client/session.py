@@ -22,7 +22,7 @@ from erlmcp_py.auth.client.errors import (
 )
 from erlmcp_py.auth.client.exchanging import Proving, checked_nonce
 from erlmcp_py.auth.client.obtaining import obtain, renew
-from erlmcp_py.auth.client.plans import Plan
+from erlmcp_py.auth.client.plans import Plan, may_use
 from erlmcp_py.auth.client.registering import client_key
 from erlmcp_py.auth.client.signing import ProofKey
 from erlmcp_py.auth.client.tokens import Grant, secrets_of
@@ -222,9 +222,11 @@ class Session:
         if body is None:
             return None
         try:
-            return msgspec.json.decode(body, type=Grant)
+            grant = msgspec.json.decode(body, type=Grant)
         except msgspec.DecodeError:
             return None  # of another version: ask anew
+        ours = may_use(self._plan, grant.client.client_id, grant.issuer)
+        return grant if ours else None  # two clients of one server may share a store
 
     @property
     def _place(self) -> str:

@@ -77,3 +77,10 @@ def test_a_refresh_that_another_process_won_is_not_undone() -> None:
     there.play(one.prepare())
     assert sent(one, there) == sent(two, there) == "Bearer secret-token-2"
     assert sent(session(there), there) == "Bearer secret-token-2"
+
+
+def test_tokens_of_another_client_are_not_taken_from_the_store() -> None:
+    there = world()
+    refuse(there, session(there, ClientCredentials(Registered("one", "s3cret"))))
+    two = session(there, ClientCredentials(Registered("two", "s3cret")))
+    assert sent(two, there) is None
