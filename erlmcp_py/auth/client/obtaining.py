@@ -17,7 +17,13 @@ from erlmcp_py.auth.client.plans import (
     Plan,
     Workload,
 )
-from erlmcp_py.auth.client.registering import client_key, known, preferred_redirect, registered
+from erlmcp_py.auth.client.registering import (
+    at_home,
+    client_key,
+    known,
+    preferred_redirect,
+    registered,
+)
 from erlmcp_py.auth.client.signing import encode64
 from erlmcp_py.auth.client.tokens import Grant, TokenResponse, make_grant
 from erlmcp_py.auth.client.urls import check, is_loopback
@@ -46,6 +52,7 @@ def obtain(
             form["assertion"] = yield from _id_jag(plan, found, scopes)
             response = yield from _request(form, client, found, proving)
         case Workload():
+            yield from at_home(plan, found.server.issuer)
             client = ClientInformation(plan.client_id, "none")
             form = _form(_JWT_BEARER, found, scopes)
             form["assertion"] = yield Ask(found.server.issuer)

@@ -105,11 +105,12 @@ class Enterprise(Guarded, frozen=True):
 
 
 class Workload(Guarded, frozen=True):
-    """Workload identity: the platform's JWT is the grant (RFC 7523, 2.1)."""
+    """Workload identity: the platform's JWT is the grant (RFC 7523, 2.1). issuer: as of `Registered`."""
 
-    shown_fields = ("client_id",)
+    shown_fields = ("client_id", "issuer")
     client_id: str
     assertion: Assertion
+    issuer: str | None = None
 
 
 Plan = AuthorizationCode | ClientCredentials | Enterprise | Workload
@@ -122,8 +123,7 @@ def may_use(plan: Plan, client_id: str, issuer: str) -> bool:
     client = plan if isinstance(plan, Workload) else plan.client
     if client is None:
         return True
-    home = client.issuer if isinstance(client, Registered) else None
-    return client.client_id == client_id and home in (None, issuer)
+    return client.client_id == client_id and client.issuer in (None, issuer)
 
 
 class ClientInformation(Guarded, frozen=True):

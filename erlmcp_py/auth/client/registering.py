@@ -15,7 +15,7 @@ from erlmcp_py.auth.client.discovery import Found
 from erlmcp_py.auth.client.errors import AuthorizationError, shown
 from erlmcp_py.auth.client.exchanging import choose_method, read_refusal
 from erlmcp_py.auth.client.guarded import Guarded
-from erlmcp_py.auth.client.plans import AuthorizationCode, ClientInformation, Registered
+from erlmcp_py.auth.client.plans import AuthorizationCode, ClientInformation, Registered, Workload
 
 
 class _Answer(Guarded, frozen=True):
@@ -35,6 +35,22 @@ def client_key(issuer: str) -> str:
 def known(client: Registered, found: Found) -> Flow[ClientInformation]:
     """A client registered beforehand, at its own issuer. Raises AuthorizationError at any other."""
     issuer = found.server.issuer
+    yield from at_home(client, issuer)
+    has_secret, has_key = client.secret is not None, client.key is not None
+    method = client.method or choose_method(
+        found.server.token_endpoint_auth_methods_supported, secret=has_secret, key=has_key
+    )
+    if method is None:
+        raise AuthorizationError(
+            f"{issuer}: the token endpoint takes none of the ways {client.client_id} can authenticate"
+        )
+    return ClientInformation(
+        client.client_id, method, client.secret, client.key, client.redirect_uri
+    )
+
+
+def at_home(client: Registered | Workload, issuer: str) -> Flow[None]:
+    """Raises AuthorizationError if the client belongs to another issuer."""
     pin = f"issuer of {client.client_id}"
     home = client.issuer
     if home is None:
@@ -47,17 +63,6 @@ def known(client: Registered, found: Found) -> Flow[ClientInformation]:
             f"the client {client.client_id} belongs to {home}; the server now names {issuer},"
             " where another registration is needed"
         )
-    has_secret, has_key = client.secret is not None, client.key is not None
-    method = client.method or choose_method(
-        found.server.token_endpoint_auth_methods_supported, secret=has_secret, key=has_key
-    )
-    if method is None:
-        raise AuthorizationError(
-            f"{issuer}: the token endpoint takes none of the ways {client.client_id} can authenticate"
-        )
-    return ClientInformation(
-        client.client_id, method, client.secret, client.key, client.redirect_uri
-    )
 
 
 def preferred_redirect(plan: AuthorizationCode, found: Found) -> Flow[str | None]:

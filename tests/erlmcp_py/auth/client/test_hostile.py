@@ -10,13 +10,17 @@ import pytest
 from erlmcp_py.auth.client import (
     ClientCredentials,
     Registered,
+    Workload,
 )
 from erlmcp_py.auth.client.actions import Fetched
 from erlmcp_py.auth.client.errors import AuthorizationError
 
 from .playing import answer
 from .sessions import (
+    AS,
+    PRM,
     TOKEN,
+    URL,
     Tokens,
     refreshed,
     refuse,
@@ -84,3 +88,20 @@ def test_tokens_of_another_client_are_not_taken_from_the_store() -> None:
     refuse(there, session(there, ClientCredentials(Registered("one", "s3cret"))))
     two = session(there, ClientCredentials(Registered("two", "s3cret")))
     assert sent(two, there) is None
+
+
+def test_a_workload_does_not_show_its_assertion_to_another_issuer() -> None:
+    async def never(_: str) -> str:
+        raise AssertionError
+
+    there = world()
+    plan = Workload("me", never)
+    refuse(there, session(there, plan))
+    other = "https://other.example"
+    there.pages[f"{other}/.well-known/oauth-authorization-server"] = answer(
+        {"issuer": other, "token_endpoint": f"{other}/token"}
+    )
+    there.pages[PRM] = answer({"resource": URL, "authorization_servers": [other]})
+    with pytest.raises(AuthorizationError, match=f"belongs to {AS}"):
+        refuse(there, session(there, plan))
+    assert f"{other}/token" not in there.urls
