@@ -16,6 +16,7 @@ from erlmcp_py.auth.client.signing import ProofKey, assertion
 from erlmcp_py.auth.client.tokens import TokenResponse, read_response
 from erlmcp_py.auth.client.urls import origin
 
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _PUBLIC = ("grant_type", "scope", "resource", "redirect_uri", "client_id", "audience")
 
@@ -63,7 +64,8 @@ def request_token(
         if proving is not None and nonce is not None:
             proving.nonces[place] = checked_nonce(nonce)
         if 200 <= answer.status < 300:
-            return _bound(read_response(answer.body, endpoint), endpoint, proving)
+            given = read_response(answer.body, endpoint)
+            return _bound(given, endpoint, proving, exchanged=form["grant_type"] == EXCHANGE)
         refusal = read_refusal(answer.body)
         if refusal.error == "use_dpop_nonce" and nonce is not None and attempt == 1:
             continue
@@ -132,13 +134,15 @@ def _clean(
     return shown(without(text, secrets))
 
 
-def _bound(response: TokenResponse, endpoint: str, proving: Proving | None) -> TokenResponse:
-    """Checks the type: a token that is not bound must not pass for one that is."""
+def _bound(
+    response: TokenResponse, endpoint: str, proving: Proving | None, *, exchanged: bool
+) -> TokenResponse:
+    """Checks the type: a token that is not bound must not pass for one that is. exchanged: it may be one
+    that is no access token at all (RFC 8693, 2.2.1).
+    """
     kind = response.token_type.lower()
-    if response.issued_token_type is not None and kind == "n_a":
-        return response
     wanted = "bearer" if proving is None else "dpop"
-    if kind != wanted:
+    if kind not in (wanted, "n_a" if exchanged else wanted):
         raise AuthorizationError(
             f"{endpoint}: the token is of type {shown(response.token_type)}, not {wanted}"
         )

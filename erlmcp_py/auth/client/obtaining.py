@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from erlmcp_py.auth.client.actions import Ask, Flow, Listen, Save, Visit, draw, now
 from erlmcp_py.auth.client.discovery import Found
 from erlmcp_py.auth.client.errors import AuthorizationError, TokenRefused, shown
-from erlmcp_py.auth.client.exchanging import Proving, request_token
+from erlmcp_py.auth.client.exchanging import EXCHANGE, Proving, request_token
 from erlmcp_py.auth.client.plans import (
     AuthorizationCode,
     ClientCredentials,
@@ -162,7 +162,7 @@ def _read_back(back: list[tuple[str, str]], found: Found, state: str) -> str:
 
 def _id_jag(plan: Enterprise, found: Found, scopes: frozenset[str]) -> Flow[str]:
     provider = plan.provider
-    form = _form("urn:ietf:params:oauth:grant-type:token-exchange", found, scopes)
+    form = _form(EXCHANGE, found, scopes)
     form |= {
         "requested_token_type": _ID_JAG,
         "audience": found.server.issuer,

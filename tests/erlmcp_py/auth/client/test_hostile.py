@@ -18,6 +18,7 @@ from erlmcp_py.auth.client.errors import AuthorizationError
 from .playing import answer
 from .sessions import (
     AS,
+    PERSON,
     PRM,
     TOKEN,
     URL,
@@ -105,3 +106,10 @@ def test_a_workload_does_not_show_its_assertion_to_another_issuer() -> None:
     with pytest.raises(AuthorizationError, match=f"belongs to {AS}"):
         refuse(there, session(there, plan))
     assert f"{other}/token" not in there.urls
+
+
+@pytest.mark.parametrize("plan", [PERSON, ClientCredentials(Registered("me", "s3cret"))])
+def test_a_type_for_exchanges_is_none_of_a_token_for_use(plan: Any) -> None:
+    there = world(Tokens(token_type="N_A", issued_token_type="urn:x"))
+    with pytest.raises(AuthorizationError, match="of type N_A"):
+        refuse(there, session(there, plan))
