@@ -23,7 +23,7 @@ from erlmcp_py.auth.client.metadata import (
 from erlmcp_py.auth.client.urls import (
     canonical,
     check,
-    is_loopback,
+    check_named,
     issuer_documents,
     origin,
     resource_documents,
@@ -50,9 +50,8 @@ def discover(url: str, challenge: Challenge) -> Flow[Found]:
     if metadata is None:
         server = yield from _legacy(url)
         return Found(server, canonical(url), legacy=True)
-    local = is_loopback(url)
-    issuer = check(metadata.authorization_servers[0], "the authorization server", local=local)
-    server = yield from _server(issuer, local=local)
+    issuer = check_named(metadata.authorization_servers[0], "the authorization server", url)
+    server = yield from _server(issuer, url)
     scopes = metadata.scopes_supported
     bound = metadata.dpop_bound_access_tokens_required or challenge.scheme == "dpop"
     both = set(metadata.dpop_signing_alg_values_supported)
@@ -68,7 +67,7 @@ def discover(url: str, challenge: Challenge) -> Flow[Found]:
 def _resource(url: str, named: str | None) -> Flow[ResourceMetadata | None]:
     places = resource_documents(url)
     if named is not None:
-        check(named, "resource_metadata of the challenge", local=is_loopback(url))
+        check_named(named, "resource_metadata of the challenge", url)
         places = [named, *(place for place in places if place != named)]
     for place in places:
         body = yield from _document(place)
@@ -79,21 +78,21 @@ def _resource(url: str, named: str | None) -> Flow[ResourceMetadata | None]:
     return None
 
 
-def _server(issuer: str, *, local: bool) -> Flow[ServerMetadata]:
+def _server(issuer: str, by: str) -> Flow[ServerMetadata]:
     for place in issuer_documents(issuer):
         body = yield from _document(place)
         if body is not None:
-            return read_server(body, place, issuer, local=local)
+            return read_server(body, place, issuer, by)
     raise AuthorizationError(f"{issuer}: the authorization server has no metadata")
 
 
 def _legacy(url: str) -> Flow[ServerMetadata]:
     base = origin(url)
-    check(base, "the server", local=is_loopback(url))
+    check(base, "the server", local=True)
     place = f"{base}/.well-known/oauth-authorization-server"
     body = yield from _document(place)
     if body is not None:
-        return read_server(body, place, None, local=is_loopback(url))
+        return read_server(body, place, None, url)
     return ServerMetadata(
         base,
         f"{base}/token",

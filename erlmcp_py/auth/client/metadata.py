@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from erlmcp_py.auth.client.errors import AuthorizationError, shown
-from erlmcp_py.auth.client.urls import check, covers, origin
+from erlmcp_py.auth.client.urls import check, check_named, covers, origin
 
 
 class ResourceMetadata(msgspec.Struct, frozen=True):
@@ -49,9 +49,9 @@ def read_resource(body: bytes, url: str, server: str) -> ResourceMetadata:
     return found
 
 
-def read_server(body: bytes, url: str, issuer: str | None, *, local: bool) -> ServerMetadata:
+def read_server(body: bytes, url: str, issuer: str | None, by: str) -> ServerMetadata:
     """issuer: the one it must be of, to the letter (RFC 8414, 3.3; a mix-up otherwise); None: anyone of
-    the document's origin. Raises AuthorizationError.
+    the document's origin. by: the MCP server. Raises AuthorizationError.
     """
     try:
         found = msgspec.json.decode(body, type=ServerMetadata)
@@ -59,7 +59,7 @@ def read_server(body: bytes, url: str, issuer: str | None, *, local: bool) -> Se
         raise AuthorizationError(
             f"{url}: no metadata of an authorization server: {problem}"
         ) from None
-    check(found.issuer, f"{url}: issuer", local=local)
+    check_named(found.issuer, f"{url}: issuer", by)
     if issuer is None:
         if origin(found.issuer) != origin(url):
             raise AuthorizationError(f"{url}: the issuer is {shown(found.issuer)}, elsewhere")
@@ -68,7 +68,7 @@ def read_server(body: bytes, url: str, issuer: str | None, *, local: bool) -> Se
     for name in ("token_endpoint", "authorization_endpoint", "registration_endpoint"):
         endpoint = getattr(found, name)
         if endpoint is not None:
-            check(endpoint, f"{url}: {name}", local=local)
+            check_named(endpoint, f"{url}: {name}", by)
     return found
 
 

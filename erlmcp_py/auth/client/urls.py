@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from urllib.parse import SplitResult, urlsplit
 
 from erlmcp_py.auth.client.errors import AuthorizationError, shown
 
 _PORTS = {"http": 80, "https": 443}
 _MAX_URL = 2048
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def canonical(url: str) -> str:
@@ -54,6 +56,50 @@ def check(url: str, what: str, *, local: bool) -> str:
     if parts.scheme != "https" and not near:
         raise AuthorizationError(f"{what} is {shown(url)}; it must begin with https:")
     return url
+
+
+def check_named(url: str, what: str, by: str) -> str:
+    """The same for what another URL has named: it leads no further inside than that one is itself. WHY:
+    a server of the network could have us knock at doors that only we can reach. Names are not resolved;
+    behind one that leads inside, somebody would need its certificate. Raises AuthorizationError.
+    """
+    there = _place(_split(url, what))
+    if there < _place(_split(by)):
+        where = "on this machine" if there == _HERE else "in a private network"
+        raise AuthorizationError(f"{what} is {shown(url)}, {where}; the server is not")
+    return check(url, what, local=is_loopback(by))
+
+
+_HERE, _INSIDE, _OUTSIDE = range(3)
+
+
+def _place(parts: SplitResult) -> int:
+    """How far away a host is, by what it is called."""
+    name = (parts.hostname or "").rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return _HERE
+    address = _address(name)
+    if address is None:
+        return _OUTSIDE
+    if address.is_loopback or address.is_unspecified:
+        return _HERE
+    return _OUTSIDE if address.is_global and not address.is_multicast else _INSIDE
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None for what is none; also of what only the system's resolver takes for one, such as 127.1."""
+    try:
+        found = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(name))
+        except OSError:
+            return None
+    if isinstance(found, ipaddress.IPv6Address):
+        if found in _NAT64:
+            return ipaddress.IPv4Address(found.packed[-4:])
+        return found.ipv4_mapped or found.sixtofour or found
+    return found
 
 
 def _split(url: str, what: str = "the URL") -> SplitResult:

@@ -13,9 +13,11 @@ from erlmcp_py.auth.client import (
     Workload,
 )
 from erlmcp_py.auth.client.actions import Fetched
+from erlmcp_py.auth.client.challenge import Challenge
+from erlmcp_py.auth.client.discovery import discover
 from erlmcp_py.auth.client.errors import AuthorizationError
 
-from .playing import answer
+from .playing import World, answer
 from .sessions import (
     AS,
     PERSON,
@@ -113,3 +115,51 @@ def test_a_type_for_exchanges_is_none_of_a_token_for_use(plan: Any) -> None:
     there = world(Tokens(token_type="N_A", issued_token_type="urn:x"))
     with pytest.raises(AuthorizationError, match="of type N_A"):
         refuse(there, session(there, plan))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.0.5",
+        "192.168.1.1",
+        "172.16.9.9",
+        "169.254.169.254",
+        "100.64.0.1",
+        "224.0.0.1",
+        "[fd00::1]",
+        "[64:ff9b::a00:1]",
+        "[2002:7f00:1::]",
+        "[fe80::1]",
+        "[::ffff:10.0.0.1]",
+        "0.0.0.0",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "localhost.",
+        "x.localhost",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "017700000001",
+        "127.0.0.1.",
+    ],
+)
+def test_a_server_in_the_network_names_nothing_inside(host: str) -> None:
+    there = world(prm={"authorization_servers": [f"https://{host}"]})
+    with pytest.raises(AuthorizationError, match="the server is not"):
+        refuse(there, session(there))
+    assert there.urls == [PRM]
+
+
+def test_a_server_inside_may_name_its_neighbours() -> None:
+    issuer = "https://10.0.0.7"
+    there = World(
+        {
+            "https://10.0.0.5/.well-known/oauth-protected-resource": answer(
+                {"resource": "https://10.0.0.5", "authorization_servers": [issuer]}
+            ),
+            f"{issuer}/.well-known/oauth-authorization-server": answer(
+                {"issuer": issuer, "token_endpoint": f"{issuer}/t"}
+            ),
+        }
+    )
+    assert there.play(discover("https://10.0.0.5", Challenge("", {}))).server.issuer == issuer
