@@ -108,7 +108,7 @@ def _document(url: str) -> Flow[bytes | None]:
     for _ in range(_MOVES + 1):
         answer = yield from fetch("GET", place, {"Accept": "application/json"})
         if answer.status in (301, 302, 303, 307, 308):
-            there = urljoin(place, answer.headers.get("location", ""))
+            there = _target(place, answer.headers.get("location", ""))
             if origin(there) != origin(url):
                 raise AuthorizationError(f"{url} redirects to another origin; not followed")
             place = there
@@ -119,3 +119,10 @@ def _document(url: str) -> Flow[bytes | None]:
         else:
             raise AuthorizationError(f"{place}: HTTP {answer.status} instead of metadata")
     raise AuthorizationError(f"{url} redirects again and again")
+
+
+def _target(place: str, location: str) -> str:
+    try:
+        return urljoin(place, location)
+    except ValueError:
+        raise AuthorizationError(f"{place} redirects to what is no URL") from None

@@ -69,6 +69,8 @@ def read_server(body: bytes, url: str, issuer: str | None, by: str) -> ServerMet
         endpoint = getattr(found, name)
         if endpoint is not None:
             check_named(endpoint, f"{url}: {name}", by)
+            if "#" in endpoint:
+                raise AuthorizationError(f"{url}: {name} has a fragment, which none may have")
     return found
 
 

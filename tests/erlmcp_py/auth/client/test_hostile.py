@@ -163,3 +163,25 @@ def test_a_server_inside_may_name_its_neighbours() -> None:
         }
     )
     assert there.play(discover("https://10.0.0.5", Challenge("", {}))).server.issuer == issuer
+
+
+def test_an_endpoint_with_a_fragment_is_none() -> None:
+    there = world(authorization_endpoint=f"{AS}/authorize#x")
+    with pytest.raises(AuthorizationError, match="fragment"):
+        refuse(there, session(there))
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "https://[bad",
+        "http://mcp.example/x",
+        "//10.0.0.1/x",
+        "javascript:x",
+        "https://mcp.example:99999/",
+    ],
+)
+def test_odd_redirects_of_metadata(to: str) -> None:
+    there = World({PRM: Fetched(302, {"location": to})})
+    with pytest.raises(AuthorizationError):
+        there.play(discover(URL, Challenge("", {})))
