@@ -6,12 +6,11 @@ import base64
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
-import msgspec
-
 from erlmcp_py.auth.client.actions import Flow, draw, fetch, now
 from erlmcp_py.auth.client.errors import AuthorizationError, TokenRefused, shown, without
 from erlmcp_py.auth.client.guarded import Guarded
 from erlmcp_py.auth.client.plans import ClientInformation
+from erlmcp_py.auth.client.reading import NoDocument, read_object
 from erlmcp_py.auth.client.signing import ProofKey, assertion
 from erlmcp_py.auth.client.tokens import TokenResponse, read_response
 from erlmcp_py.auth.client.urls import origin
@@ -111,8 +110,8 @@ def choose_method(supported: Sequence[str], *, secret: bool, key: bool) -> str |
 def read_refusal(body: bytes) -> Refusal:
     """What can be made of the body of an error."""
     try:
-        return msgspec.json.decode(body, type=Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return read_object(body, Refusal)
+    except NoDocument:
         return Refusal()
 
 

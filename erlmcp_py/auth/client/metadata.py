@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from erlmcp_py.auth.client.errors import AuthorizationError, shown
+from erlmcp_py.auth.client.reading import NoDocument, read_object
 from erlmcp_py.auth.client.urls import check, check_named, covers, origin
 
 
@@ -36,8 +39,8 @@ class ServerMetadata(msgspec.Struct, frozen=True):
 def read_resource(body: bytes, url: str, server: str) -> ResourceMetadata:
     """Raises AuthorizationError if it is none, or one of another resource (RFC 9728, 3.3)."""
     try:
-        found = msgspec.json.decode(body, type=ResourceMetadata)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        found = read_object(body, ResourceMetadata)
+    except NoDocument as problem:
         raise AuthorizationError(f"{url}: no metadata of a protected resource: {problem}") from None
     check(found.resource, f"{url}: resource", local=True)
     if not covers(found.resource, server):
@@ -54,8 +57,8 @@ def read_server(body: bytes, url: str, issuer: str | None, by: str) -> ServerMet
     the document's origin. by: the MCP server. Raises AuthorizationError.
     """
     try:
-        found = msgspec.json.decode(body, type=ServerMetadata)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        found = read_object(body, ServerMetadata)
+    except NoDocument as problem:
         raise AuthorizationError(
             f"{url}: no metadata of an authorization server: {problem}"
         ) from None
@@ -77,6 +80,7 @@ def read_server(body: bytes, url: str, issuer: str | None, by: str) -> ServerMet
 def is_document(body: bytes) -> bool:
     """Whether it is a JSON object at all: servers of web pages answer 200 to everything."""
     try:
-        return isinstance(msgspec.json.decode(body), dict)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        read_object(body, dict[str, Any])
+    except NoDocument:
         return False
+    return True

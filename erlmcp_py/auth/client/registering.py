@@ -16,6 +16,7 @@ from erlmcp_py.auth.client.errors import AuthorizationError, shown
 from erlmcp_py.auth.client.exchanging import choose_method, read_refusal
 from erlmcp_py.auth.client.guarded import Guarded
 from erlmcp_py.auth.client.plans import AuthorizationCode, ClientInformation, Registered, Workload
+from erlmcp_py.auth.client.reading import NoDocument, read_object
 
 
 class _Answer(Guarded, frozen=True):
@@ -122,8 +123,8 @@ def _register(
         text = shown(f"{refusal.error}: {refusal.error_description}".strip(": "))
         raise AuthorizationError(f"{endpoint}: HTTP {answer.status}, {text}")
     try:
-        given = msgspec.json.decode(answer.body, type=_Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        given = read_object(answer.body, _Answer)
+    except NoDocument:
         raise AuthorizationError(f"{endpoint}: the answer is no registration") from None
     fallback = method if given.client_secret is not None or method == "none" else "none"
     client = ClientInformation(

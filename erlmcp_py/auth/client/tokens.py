@@ -10,6 +10,7 @@ import msgspec
 from erlmcp_py.auth.client.errors import AuthorizationError
 from erlmcp_py.auth.client.guarded import Guarded
 from erlmcp_py.auth.client.plans import ClientInformation
+from erlmcp_py.auth.client.reading import NoDocument, read_object
 
 SKEW: Final = 30.0
 """Seconds before its end at which a token counts as expired; a tenth of its life if that is less."""
@@ -64,9 +65,9 @@ def secrets_of(grant: Grant) -> list[str]:
 def read_response(body: bytes, endpoint: str) -> TokenResponse:
     """Raises AuthorizationError, without a word of the body in it."""
     try:
-        found = msgspec.json.decode(body, type=TokenResponse)
+        found = read_object(body, TokenResponse)
         lasts = None if found.expires_in is None else float(found.expires_in)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+    except (NoDocument, ValueError):
         raise AuthorizationError(f"{endpoint}: the answer is no token response") from None
     for token in (found.access_token, found.refresh_token):
         if token is not None and not _TOKEN.fullmatch(token):

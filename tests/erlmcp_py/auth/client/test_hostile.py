@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import msgspec
 import pytest
 
 from erlmcp_py.auth.client import (
@@ -20,8 +21,10 @@ from erlmcp_py.auth.client.errors import AuthorizationError
 from .playing import World, answer
 from .sessions import (
     AS,
+    META,
     PERSON,
     PRM,
+    REGISTER,
     TOKEN,
     URL,
     Tokens,
@@ -185,3 +188,34 @@ def test_odd_redirects_of_metadata(to: str) -> None:
     there = World({PRM: Fetched(302, {"location": to})})
     with pytest.raises(AuthorizationError):
         there.play(discover(URL, Challenge("", {})))
+
+
+def test_null_is_as_good_as_nothing() -> None:
+    nothing = [
+        "scopes_supported",
+        "dpop_signing_alg_values_supported",
+        "client_id_metadata_document_supported",
+    ]
+    there = world(
+        prm={
+            "scopes_supported": None,
+            "dpop_signing_alg_values_supported": None,
+            "dpop_bound_access_tokens_required": None,
+        }
+    )
+    document = msgspec.json.decode(there.pages[META].body)  # type: ignore[union-attr]
+    there.pages[META] = answer(
+        document | dict.fromkeys(nothing) | {"authorization_response_iss_parameter_supported": None}
+    )
+    there.pages[REGISTER] = answer(
+        {"client_id": "registered", "client_secret": None, "client_secret_expires_at": None}, 201
+    )
+    assert refuse(there, session(there)) is True
+
+
+@pytest.mark.parametrize("place", [PRM, META, TOKEN, REGISTER])
+def test_documents_without_bottom(place: str) -> None:
+    there = world()
+    there.pages[place] = Fetched(200, {}, b'{"a":' * 40000)
+    with pytest.raises(AuthorizationError):
+        refuse(there, session(there))
