@@ -11,11 +11,17 @@ class AuthorizationError(Exception):
 
 
 class TokenRefused(AuthorizationError):
-    """A token endpoint said no (RFC 6749, 5.2). error: its code, such as `invalid_grant`."""
+    """A token endpoint said no (RFC 6749, 5.2). error: its code, such as `invalid_grant`; status: of HTTP."""
 
-    def __init__(self, text: str, error: str) -> None:
+    def __init__(self, text: str, error: str, status: int) -> None:
         super().__init__(text)
         self.error = error
+        self.status = status
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same request would be refused later as well."""
+        return self.status < 500 and self.status not in (408, 425, 429)
 
 
 class NotAccepted(AuthorizationError):

@@ -15,6 +15,7 @@ from erlmcp_py.auth.client.signing import ProofKey, assertion
 from erlmcp_py.auth.client.tokens import TokenResponse, read_response
 from erlmcp_py.auth.client.urls import origin
 
+NO_CODE = "no error code"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _PUBLIC = ("grant_type", "scope", "resource", "redirect_uri", "client_id", "audience")
@@ -23,7 +24,7 @@ _PUBLIC = ("grant_type", "scope", "resource", "redirect_uri", "client_id", "audi
 class Refusal(Guarded, frozen=True):
     """The body of an error of a token or registration endpoint (RFC 6749, 5.2)."""
 
-    error: str = "no error code"
+    error: str = NO_CODE
     error_description: str = ""
 
 
@@ -62,15 +63,17 @@ def request_token(
         nonce = answer.headers.get("dpop-nonce")
         if proving is not None and nonce is not None:
             proving.nonces[place] = checked_nonce(nonce)
-        if 200 <= answer.status < 300:
+        refusal = read_refusal(answer.body)
+        if 200 <= answer.status < 300 and refusal.error == NO_CODE:
             given = read_response(answer.body, endpoint)
             return _bound(given, endpoint, proving, exchanged=form["grant_type"] == EXCHANGE)
-        refusal = read_refusal(answer.body)
         if refusal.error == "use_dpop_nonce" and nonce is not None and attempt == 1:
             continue
         break
     raise TokenRefused(
-        f"{endpoint}: HTTP {answer.status}, {_clean(refusal, sent, headers, client)}", refusal.error
+        f"{endpoint}: HTTP {answer.status}, {_clean(refusal, sent, headers, client)}",
+        refusal.error,
+        answer.status,
     )
 
 

@@ -136,8 +136,10 @@ class Session:
         found = yield from discover(self.url, challenge)
         same = grant is not None and grant.issuer == found.server.issuer
         renewable = same and grant is not None and grant.refresh_token is not None
-        if renewable and grant is not None and tries == 1 and (yield from self._renew(grant)):
-            return
+        if renewable and grant is not None and tries == 1:
+            at_home = msgspec.structs.replace(grant, token_endpoint=found.server.token_endpoint)
+            if (yield from self._renew(at_home)):
+                return
         scopes = challenge.scopes
         if scopes is None:
             scopes = found.scopes or frozenset()
@@ -176,7 +178,8 @@ class Session:
 
     def _renew(self, grant: Grant) -> Flow[bool]:
         """With the refresh token. False: that is over, and the grant has lost it and its token; what it
-        was asked for stays known.
+        was asked for stays known. Also False if the server refuses in words of its own; then nothing is
+        lost, since it may be the endpoint that is wrong.
         """
         time = yield from now()
         if (yield from self._renewed_elsewhere(grant, time)):
@@ -188,7 +191,9 @@ class Session:
             renewed = yield from renew(grant, proving)
         except TokenRefused as refused:
             if refused.error not in _REFRESH_OVER:
-                raise
+                if not refused.is_final:
+                    raise
+                return False
             if (yield from self._renewed_elsewhere(grant, time)):
                 return True  # meanwhile, which is why ours is over
             if refused.error == "invalid_client":

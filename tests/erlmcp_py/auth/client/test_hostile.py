@@ -190,6 +190,39 @@ def test_odd_redirects_of_metadata(to: str) -> None:
         there.play(discover(URL, Challenge("", {})))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        Fetched(404, {}, b"<html>"),
+        answer({"error": "bad_refresh_token"}, 200),
+        answer({"error": "expired"}, 400),
+        Fetched(401),
+        answer("gone", 410),
+    ],
+)
+def test_a_refresh_that_is_refused_in_other_words_leads_to_the_person(said: Fetched) -> None:
+    there, tokens, made = refreshed()
+    there.now += 4000
+    there.pages[TOKEN] = lambda asked: said if b"refresh_token=" in asked.body else tokens(asked)
+    there.play(made.prepare())
+    assert refuse(there, made) is True
+    assert len(there.visited) == 2
+    assert sent(made, there) == "Bearer secret-token-2"
+
+
+def test_a_token_endpoint_that_moved_is_found() -> None:
+    there, tokens, made = refreshed()
+    there.now += 4000
+    there.pages[TOKEN] = Fetched(404)
+    document = msgspec.json.decode(there.pages[META].body)  # type: ignore[union-attr]
+    there.pages[META] = answer({**document, "token_endpoint": f"{AS}/new"})
+    there.pages[f"{AS}/new"] = tokens
+    there.play(made.prepare())
+    assert refuse(there, made) is True
+    assert len(there.visited) == 1
+    assert tokens.forms[-1]["grant_type"] == "refresh_token"
+
+
 def test_null_is_as_good_as_nothing() -> None:
     nothing = [
         "scopes_supported",
