@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 from erlmcp_py.auth.client.actions import Flow, draw, fetch, now
@@ -60,9 +60,9 @@ def request_token(
                 nonce=proving.nonces.get(place),
             )
         answer = yield from fetch("POST", endpoint, headers, urlencode(sent).encode("ascii"))
-        nonce = answer.headers.get("dpop-nonce")
+        nonce = read_nonce(answer.headers)
         if proving is not None and nonce is not None:
-            proving.nonces[place] = checked_nonce(nonce)
+            proving.nonces[place] = nonce
         refusal = read_refusal(answer.body)
         if 200 <= answer.status < 300 and refusal.error == NO_CODE:
             given = read_response(answer.body, endpoint)
@@ -118,11 +118,11 @@ def read_refusal(body: bytes) -> Refusal:
         return Refusal()
 
 
-def checked_nonce(nonce: str) -> str:
-    """Raises AuthorizationError for what cannot be one (RFC 9449, 8.1)."""
-    if not nonce.isascii() or not nonce.isprintable() or not 0 < len(nonce) <= 1024:
-        raise AuthorizationError("the server sent a DPoP nonce that is none")
-    return nonce
+def read_nonce(headers: Mapping[str, str]) -> str | None:
+    """The next nonce (RFC 9449, 8.1), if there is one; what cannot be one is no reason to fail."""
+    nonce = headers.get("dpop-nonce", "")
+    good = nonce.isascii() and nonce.isprintable() and 0 < len(nonce) <= 1024
+    return nonce if good else None
 
 
 def _clean(

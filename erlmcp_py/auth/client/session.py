@@ -20,7 +20,7 @@ from erlmcp_py.auth.client.errors import (
     shown,
     without,
 )
-from erlmcp_py.auth.client.exchanging import Proving, checked_nonce
+from erlmcp_py.auth.client.exchanging import Proving, read_nonce
 from erlmcp_py.auth.client.obtaining import obtain, renew
 from erlmcp_py.auth.client.plans import Plan, may_use
 from erlmcp_py.auth.client.registering import client_key
@@ -85,11 +85,11 @@ class Session:
 
     def seen(self, url: str, headers: Mapping[str, str]) -> None:
         """A response came, of whatever status: it may bring the next nonce (RFC 9449, 8.2)."""
-        nonce = headers.get("dpop-nonce")
+        nonce = read_nonce(headers)
         if nonce is not None and self._key is not None:
             if len(self._nonces) >= _MAX_NONCES:
                 self._nonces.clear()
-            self._nonces[origin(url)] = checked_nonce(nonce)
+            self._nonces[origin(url)] = nonce
 
     def prepare(self) -> Flow[None]:
         """Take what was kept, and renew what has expired. Raises AuthorizationError."""
@@ -121,7 +121,7 @@ class Session:
             return True  # somebody else's refusal has brought a new token meanwhile
         if status == 403:
             return (yield from self._step_up(challenge, error))
-        if error == "use_dpop_nonce" and self._key is not None and "dpop-nonce" in headers:
+        if error == "use_dpop_nonce" and self._key is not None and read_nonce(headers):
             return True
         yield from self._begin(challenge, tries)
         return True

@@ -17,6 +17,7 @@ from erlmcp_py.auth.client.actions import Fetched
 from erlmcp_py.auth.client.challenge import Challenge
 from erlmcp_py.auth.client.discovery import discover
 from erlmcp_py.auth.client.errors import AuthorizationError
+from erlmcp_py.auth.client.session import Session
 
 from .playing import World, answer
 from .sessions import (
@@ -252,3 +253,14 @@ def test_documents_without_bottom(place: str) -> None:
     there.pages[place] = Fetched(200, {}, b'{"a":' * 40000)
     with pytest.raises(AuthorizationError):
         refuse(there, session(there))
+
+
+def test_a_nonce_that_is_none_is_not_taken_up() -> None:
+    made = Session(URL, PERSON, dpop=True)
+    there = world()
+    there.pages[TOKEN] = answer(
+        {"access_token": "a", "token_type": "DPoP"}, dpop_nonce="bad nonce\x01"
+    )
+    there.play(made.prepare())
+    assert refuse(there, made) is True
+    made.seen(URL, {"dpop-nonce": "x" * 2000})
