@@ -86,11 +86,16 @@ class _Listening:
         self._host = f"127.0.0.1:{listener.getsockname()[1]}"
         self.redirect_uri = f"http://{self._host}{_PATH}"
         self._back: list[tuple[str, str]] | None = None
+        self._state: str | None = None
+        """Of the request that is under way. WHY it is looked at here: a page of an earlier attempt, or of
+        a stranger who tries ports, must not end this one.
+        """
 
     async def visit(self, url: str) -> list[tuple[str, str]]:
         """See `plans.Visitor`."""
         with trio.move_on_after(WAIT):
             async with trio.open_nursery() as nursery:
+                self._state = dict(parse_qsl(urlsplit(url).query)).get("state")
                 nursery.start_soon(self._accept, nursery)
                 await self._open(url)
                 await trio.sleep_forever()
@@ -129,6 +134,8 @@ class _Listening:
             if not data or len(head) > _MAX_HEAD:
                 return None
         back = _read(head.decode("latin-1"), self._host)
+        if not isinstance(back, str) and ("state", self._state) not in back:
+            back = "400 Bad Request"
         if isinstance(back, str):
             await stream.send_all(_response(back, "Nothing to see here", "This is no answer."))
             return None

@@ -7,9 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 
 from erlmcp_py.auth.client import (
+    AuthorizationCode,
+    Authorizations,
     ClientCredentials,
+    Loopback,
     Registered,
     Workload,
 )
@@ -19,6 +23,7 @@ from erlmcp_py.auth.client.discovery import discover
 from erlmcp_py.auth.client.errors import AuthorizationError
 from erlmcp_py.auth.client.session import Session
 
+from .authority import authority
 from .playing import World, answer
 from .sessions import (
     AS,
@@ -35,6 +40,7 @@ from .sessions import (
     session,
     world,
 )
+from .test_flows import TLS, browse, request
 
 
 @pytest.mark.parametrize("where", ["error_description", "error"])
@@ -264,3 +270,20 @@ def test_a_nonce_that_is_none_is_not_taken_up() -> None:
     there.play(made.prepare())
     assert refuse(there, made) is True
     made.seen(URL, {"dpop-nonce": "x" * 2000})
+
+
+async def test_the_answer_to_an_older_request_does_not_end_this_one() -> None:
+    import httpx2
+
+    async def open(url: str) -> None:
+        async with httpx2.AsyncClient(verify=TLS) as browser:
+            there = await browse(url)
+            old = there.partition("?")[0] + "?code=evil&state=older"
+            came = await browser.get(old)
+            assert came.status_code == 400
+            await browser.get(there)
+
+    async with authority() as there:
+        with trio.fail_after(20):
+            made = Authorizations(AuthorizationCode(Loopback(open)), tls=TLS)
+            assert await request(made, there.resource) == 200
