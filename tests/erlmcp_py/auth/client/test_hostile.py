@@ -13,6 +13,7 @@ from erlmcp_py.auth.client import (
     AuthorizationCode,
     Authorizations,
     ClientCredentials,
+    Headless,
     Loopback,
     Registered,
     Workload,
@@ -40,7 +41,7 @@ from .sessions import (
     session,
     world,
 )
-from .test_flows import TLS, browse, request
+from .test_flows import REDIRECT_URI, TLS, browse, request
 
 
 @pytest.mark.parametrize("where", ["error_description", "error"])
@@ -287,3 +288,25 @@ async def test_the_answer_to_an_older_request_does_not_end_this_one() -> None:
         with trio.fail_after(20):
             made = Authorizations(AuthorizationCode(Loopback(open)), tls=TLS)
             assert await request(made, there.resource) == 200
+
+
+async def test_what_is_on_this_machine_is_not_asked_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    async def back(url: str) -> str:
+        import httpx2
+
+        async with httpx2.AsyncClient(verify=TLS, trust_env=False) as browser:
+            return (await browser.get(url)).headers["location"]
+
+    async with authority() as there:
+        made = Authorizations(AuthorizationCode(Headless(REDIRECT_URI, back)))
+        await made.headers("POST", there.resource)
+        from .test_flows import Came
+
+        assert await made.answered(Came(there.resource, 401, {"www-authenticate": "Bearer"}, 1))
