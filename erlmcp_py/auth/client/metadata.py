@@ -8,7 +8,7 @@ import msgspec
 
 from erlmcp_py.auth.client.errors import AuthorizationError, shown
 from erlmcp_py.auth.client.reading import NoDocument, read_object
-from erlmcp_py.auth.client.urls import check, check_named, covers, origin
+from erlmcp_py.auth.client.urls import check, check_named, origin, speaks_for
 
 
 class ResourceMetadata(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def read_resource(body: bytes, url: str, server: str) -> ResourceMetadata:
     except NoDocument as problem:
         raise AuthorizationError(f"{url}: no metadata of a protected resource: {problem}") from None
     check(found.resource, f"{url}: resource", local=True)
-    if not covers(found.resource, server):
+    if not speaks_for(found.resource, url, server):
         raise AuthorizationError(
             f"{url}: the metadata is of {shown(found.resource)}, not of {server}"
         )

@@ -127,6 +127,17 @@ def covers(resource: str, server: str) -> bool:
     return mine.path.rstrip("/") == path or mine.path.startswith(f"{path}/")
 
 
+def speaks_for(resource: str, place: str, server: str) -> bool:
+    """Whether metadata that lies at a place may say which resource this server is. Of the whole that the
+    server is a part of only the well-known places speak: who has a part of a host would be given tokens
+    for all of it otherwise (RFC 9728, 3.3).
+    """
+    if not covers(resource, server):
+        return False
+    named, mine, known = (urlsplit(url).path.rstrip("/") for url in (resource, server, place))
+    return named == mine or known.startswith("/.well-known/oauth-protected-resource")
+
+
 def resource_documents(server: str) -> list[str]:
     """Where the metadata of a resource may lie: its path put behind the well-known one, then the root
     (RFC 9728, 3.1; MCP).

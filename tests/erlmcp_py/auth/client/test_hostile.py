@@ -273,6 +273,14 @@ def test_a_nonce_that_is_none_is_not_taken_up() -> None:
     made.seen(URL, {"dpop-nonce": "x" * 2000})
 
 
+def test_the_part_of_a_host_cannot_speak_for_the_whole() -> None:
+    named = "https://mcp.example/mcp/about"
+    there = world(prm={"resource": "https://mcp.example"})
+    there.pages[named] = there.pages[PRM]
+    with pytest.raises(AuthorizationError, match="not of"):
+        refuse(there, session(there), f'Bearer resource_metadata="{named}"')
+
+
 async def test_the_answer_to_an_older_request_does_not_end_this_one() -> None:
     import httpx2
 
