@@ -63,6 +63,16 @@ class Save(Guarded, frozen=True):
     value: bytes | None
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """Keep other processes from renewing what is kept under a key, until `Release` or the flow's end."""
+
+    key: str
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Let others have what is held."""
+
+
 class Ask(msgspec.Struct, frozen=True):
     """Send back the assertion that stands for the user or the workload, a JWT. audience: the issuer."""
 
@@ -79,7 +89,7 @@ class Draw(msgspec.Struct, frozen=True):
     size: int = 32
 
 
-Action = Fetch | Listen | Visit | Load | Save | Ask | Now | Draw
+Action = Fetch | Listen | Visit | Load | Save | Hold | Release | Ask | Now | Draw
 
 
 def fetch(

@@ -23,9 +23,11 @@ from erlmcp_py.auth.client.actions import (
     Draw,
     Fetch,
     Flow,
+    Hold,
     Listen,
     Load,
     Now,
+    Release,
     Save,
     Visit,
 )
@@ -33,7 +35,7 @@ from erlmcp_py.auth.client.errors import AuthorizationError, NotAccepted
 from erlmcp_py.auth.client.fetching import Fetcher
 from erlmcp_py.auth.client.plans import AuthorizationCode, Enterprise, Plan, Visitor, Workload
 from erlmcp_py.auth.client.session import Session
-from erlmcp_py.auth.client.store import MemoryStore, Store
+from erlmcp_py.auth.client.store import MemoryStore, Shared, Store
 from erlmcp_py.auth.client.urls import origin
 
 PAUSE: Final = 60.0
@@ -188,6 +190,8 @@ class _Hands:
         self._clock = clock
         self._stack = stack
         self._run = run
+        self._held = AsyncExitStack()
+        stack.push_async_exit(self._held)
         self._visitor: Visitor | None = None
 
     async def carry_out(self, flow: Flow[Any]) -> Any:
@@ -216,6 +220,12 @@ class _Hands:
                 return await self._store.load(key)
             case Save(key, value):
                 return await self._store.save(key, value)
+            case Hold(key):
+                if isinstance(self._store, Shared):
+                    await self._held.enter_async_context(self._store.hold(key))
+                return None
+            case Release():
+                return await self._held.aclose()
             case Ask(audience):
                 self._run.asked = True
                 return await self._ask(audience)

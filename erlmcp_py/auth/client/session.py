@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from erlmcp_py.auth.client.actions import Flow, Save, load, now
+from erlmcp_py.auth.client.actions import Flow, Hold, Release, Save, load, now
 from erlmcp_py.auth.client.challenge import Challenge, choose, read_challenges
 from erlmcp_py.auth.client.discovery import Found, discover
 from erlmcp_py.auth.client.errors import (
@@ -181,6 +181,12 @@ class Session:
         was asked for stays known. Also False if the server refuses in words of its own; then nothing is
         lost, since it may be the endpoint that is wrong.
         """
+        yield Hold(self._place)
+        renewed = yield from self._renew_alone(grant)
+        yield Release()
+        return renewed
+
+    def _renew_alone(self, grant: Grant) -> Flow[bool]:
         time = yield from now()
         if (yield from self._renewed_elsewhere(grant, time)):
             return True  # ours would be used twice

@@ -6,8 +6,10 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 import trio
@@ -17,6 +19,9 @@ from erlmcp_py.auth.client.errors import AuthorizationError
 MAX_KEPT: Final = 1024
 """Entries a store in memory keeps; the oldest give way."""
 _MAX_SIZE: Final = 1024 * 1024
+HOLD_WAIT: Final = 40.0
+"""Seconds after which who holds a key is no longer waited for: a request for a token takes less."""
+_LOOK_AGAIN: Final = 0.05
 
 
 def token_directory() -> Path:
@@ -33,6 +38,14 @@ class Store(Protocol):
 
     async def save(self, key: str, value: bytes | None) -> None:
         """Keep it; None: forget it. Raises AuthorizationError."""
+
+
+@runtime_checkable
+class Shared(Store, Protocol):
+    """A store that several processes use."""
+
+    def hold(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Among those who hold a key one goes on at a time, as far as that can be had; raises nothing."""
 
 
 class MemoryStore:
@@ -79,6 +92,28 @@ class FileStore:
         except OSError as problem:
             raise AuthorizationError(f"{self._path(key)} cannot be written: {problem}") from None
 
+    @asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        """See `Shared`."""
+        try:
+            descriptor = await trio.to_thread.run_sync(self._open_lock, key)
+        except OSError:
+            descriptor = None  # saving will say what is wrong
+        try:
+            if descriptor is not None:
+                with trio.move_on_after(HOLD_WAIT):
+                    while not _lock(descriptor):  # noqa: ASYNC110 -- other processes set no events
+                        await trio.sleep(_LOOK_AGAIN)
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _open_lock(self, key: str) -> int:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(self._path(key).with_suffix(".lock"), flags, 0o600)
+
     def _load(self, key: str) -> bytes | None:
         path = self._path(key)
         try:
@@ -117,3 +152,16 @@ class FileStore:
 
     def _path(self, key: str) -> Path:
         return self._directory / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the lock of an open file was free, or the system knows none; it is let go when it is closed."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return True

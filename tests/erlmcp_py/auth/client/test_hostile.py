@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import trio
+from trio.testing import MockClock
 
 from erlmcp_py.auth.client import (
     AuthorizationCode,
     Authorizations,
     ClientCredentials,
+    FileStore,
     Headless,
     Loopback,
     Registered,
@@ -23,6 +26,7 @@ from erlmcp_py.auth.client.challenge import Challenge
 from erlmcp_py.auth.client.discovery import discover
 from erlmcp_py.auth.client.errors import AuthorizationError
 from erlmcp_py.auth.client.session import Session
+from erlmcp_py.auth.client.store import HOLD_WAIT
 
 from .authority import authority
 from .playing import World, answer
@@ -318,3 +322,48 @@ async def test_what_is_on_this_machine_is_not_asked_through_a_proxy(
         from .test_flows import Came
 
         assert await made.answered(Came(there.resource, 401, {"www-authenticate": "Bearer"}, 1))
+
+
+def modes(directory: Path) -> set[int]:
+    return {file.stat().st_mode & 0o777 for file in directory.iterdir()}
+
+
+async def test_two_processes_with_one_directory_renew_a_token_once(tmp_path: Path) -> None:
+    now = [0.0]
+    async with authority() as there:
+        both = [
+            Authorizations(
+                AuthorizationCode(Headless(REDIRECT_URI, browse)),
+                store=FileStore(tmp_path),
+                clock=lambda: now[0],
+                tls=TLS,
+            )
+            for _ in range(2)
+        ]
+        for one in both:
+            assert await request(one, there.resource) == 200
+        now[0] += 4000
+        async with trio.open_nursery() as nursery:
+            for one in both:
+                nursery.start_soon(request, one, there.resource)
+        assert there.count("/token") == 2
+        assert there.count("/authorize") == 1
+
+
+async def test_a_process_that_hangs_does_not_hold_up_the_others_for_ever(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    mock_clock.rate = 1000.0
+    store = FileStore(tmp_path)
+    async with store.hold("x"):
+        began = trio.current_time()
+        async with store.hold("x"):
+            assert trio.current_time() - began >= HOLD_WAIT
+        async with store.hold("y"):
+            assert modes(tmp_path) == {0o600}
+
+
+async def test_where_nothing_can_be_written_nobody_is_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    async with FileStore(tmp_path / "file" / "below").hold("x"):
+        pass
