@@ -217,7 +217,7 @@ class Session:
             return False
         if kept.access_token == grant.access_token:
             return False
-        self._take(kept)
+        self._take(msgspec.structs.replace(kept, renewed=True))  # it may have been refused there
         return True
 
     def _keep(self, grant: Grant) -> Flow[None]:

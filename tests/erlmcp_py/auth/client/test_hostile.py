@@ -367,3 +367,14 @@ async def test_where_nothing_can_be_written_nobody_is_waited_for(tmp_path: Path)
     (tmp_path / "file").write_text("")
     async with FileStore(tmp_path / "file" / "below").hold("x"):
         pass
+
+
+def test_what_another_process_has_got_may_be_refused_too() -> None:
+    there, _, made = refreshed()
+    there.kept.clear()
+    other = session(there)
+    refuse(there, other)
+    assert refuse(there, made) is True
+    assert sent(made, there) == sent(other, there)
+    assert refuse(there, made, tries=2) is True
+    assert sent(made, there) != sent(other, there)
