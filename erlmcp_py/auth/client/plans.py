@@ -116,11 +116,16 @@ class Workload(Guarded, frozen=True):
 Plan = AuthorizationCode | ClientCredentials | Enterprise | Workload
 
 
+def brought_client(plan: Plan) -> Registered | None:
+    """The client that is registered beforehand, which the program brings along each time."""
+    return None if isinstance(plan, Workload) else plan.client
+
+
 def may_use(plan: Plan, client_id: str, issuer: str) -> bool:
     """Whether what an issuer gave to a client was given to that of the plan. One that is not registered
     beforehand may be any.
     """
-    client = plan if isinstance(plan, Workload) else plan.client
+    client = plan if isinstance(plan, Workload) else brought_client(plan)
     if client is None:
         return True
     return client.client_id == client_id and client.issuer in (None, issuer)

@@ -22,7 +22,7 @@ from erlmcp_py.auth.client.errors import (
 )
 from erlmcp_py.auth.client.exchanging import Proving, read_nonce
 from erlmcp_py.auth.client.obtaining import obtain, renew
-from erlmcp_py.auth.client.plans import Plan, may_use
+from erlmcp_py.auth.client.plans import Plan, brought_client, may_use
 from erlmcp_py.auth.client.registering import client_key
 from erlmcp_py.auth.client.signing import ProofKey
 from erlmcp_py.auth.client.tokens import Grant, secrets_of
@@ -222,7 +222,7 @@ class Session:
 
     def _keep(self, grant: Grant) -> Flow[None]:
         self._take(grant)
-        yield Save(self._place, msgspec.json.encode(grant))
+        yield Save(self._place, msgspec.json.encode(self._with_secrets(grant, brought=False)))
 
     def _take(self, grant: Grant) -> None:
         self.grant = grant
@@ -236,8 +236,20 @@ class Session:
             grant = msgspec.json.decode(body, type=Grant)
         except msgspec.DecodeError:
             return None  # of another version: ask anew
-        ours = may_use(self._plan, grant.client.client_id, grant.issuer)
-        return grant if ours else None  # two clients of one server may share a store
+        if not may_use(self._plan, grant.client.client_id, grant.issuer):
+            return None  # two clients of one server may share a store
+        return self._with_secrets(grant, brought=True)
+
+    def _with_secrets(self, grant: Grant, *, brought: bool) -> Grant:
+        """With the client's secret and key that the program has brought along, or without: nobody has
+        asked to have those written down, and the next time they may be others.
+        """
+        known = brought_client(self._plan)
+        if known is None:
+            return grant
+        secret, key = (known.secret, known.key) if brought else (None, None)
+        client = msgspec.structs.replace(grant.client, secret=secret, key=key)
+        return msgspec.structs.replace(grant, client=client)
 
     @property
     def _place(self) -> str:

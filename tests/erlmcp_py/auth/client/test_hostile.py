@@ -378,3 +378,19 @@ def test_what_another_process_has_got_may_be_refused_too() -> None:
     assert sent(made, there) == sent(other, there)
     assert refuse(there, made, tries=2) is True
     assert sent(made, there) != sent(other, there)
+
+
+def test_what_the_program_brings_along_is_not_written_to_the_store() -> None:
+    tokens = Tokens(refresh_token="refresh-one", expires_in=3600)
+    there = world(tokens)
+    refuse(there, session(there, ClientCredentials(Registered("me", "the-secret"))))
+    assert [value for value in there.kept.values() if b"the-secret" in value] == []
+    there.now += 4000
+    renewed = session(there, ClientCredentials(Registered("me", "another-secret")))
+    assert sent(renewed, there) == "Bearer secret-token-2"
+    pair = base64.b64encode(b"me:another-secret").decode()
+    assert tokens.requests[-1].headers["Authorization"] == f"Basic {pair}"
+
+
+def names(directory: Path) -> set[str]:
+    return {file.name for file in directory.iterdir()}
