@@ -76,7 +76,7 @@ class FileStore:
     """A directory (0700) with a file (0600) for each key, replaced as a whole or not at all."""
 
     def __init__(self, directory: str | Path) -> None:
-        self._directory = Path(directory)
+        self._directory = Path(directory).expanduser()
 
     async def load(self, key: str) -> bytes | None:
         """See `Store`. A file that others may read, or own, is not used."""
@@ -117,7 +117,7 @@ class FileStore:
     def _load(self, key: str) -> bytes | None:
         path = self._path(key)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         with os.fdopen(descriptor, "rb") as file:

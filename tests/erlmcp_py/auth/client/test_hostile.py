@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
@@ -392,5 +393,24 @@ def test_what_the_program_brings_along_is_not_written_to_the_store() -> None:
     assert tokens.requests[-1].headers["Authorization"] == f"Basic {pair}"
 
 
+async def test_a_home_directory_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    await FileStore("~/tokens").save("x", b"secret")
+    assert names(tmp_path) == {"home"}
+
+
 def names(directory: Path) -> set[str]:
     return {file.name for file in directory.iterdir()}
+
+
+async def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    await store.save("x", b"secret")
+    (name,) = names(tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name, 0o600)
+    with trio.fail_after(5), pytest.raises(AuthorizationError, match="cannot be read"):
+        await store.load("x")
