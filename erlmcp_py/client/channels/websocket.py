@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 
 from erlmcp_py.client.channels.channel import Channel
 from erlmcp_py.client.errors import ConnectError, ConnectionLost, HttpStatus
+from erlmcp_py.client.http.authorizing import MAX_TRIES, Answered
 from erlmcp_py.client.http.wire import Wire, connect
 from erlmcp_py.client.where import AtWebSocket
 from erlmcp_py.transports.framing import Message
@@ -40,15 +41,45 @@ async def open_websocket(where: AtWebSocket, limit: int) -> AsyncIterator[Channe
     tls = None
     if address.scheme == "https":
         tls = where.tls or ssl.create_default_context()
-    headers = dict(where.headers)
-    if where.authorizer is not None:
-        headers |= await where.authorizer.headers("GET", address.url)
+    tries = 0
+    while True:
+        tries += 1
+        headers = dict(where.headers)
+        if where.authorizer is not None:
+            headers |= await where.authorizer.headers("GET", address.url)
+        try:
+            channel = await _open(where, tls, headers, limit)
+            break
+        except _Refused as refused:
+            said = Answered("GET", address.url, refused.status, refused.headers, tries)
+            authorizer = where.authorizer
+            if authorizer is None or not await authorizer.answered(said) or tries >= MAX_TRIES:
+                raise
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+class _Refused(HttpStatus):
+    """A handshake was answered with 401 or 403. headers: by name in lower case."""
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(url, status)
+        self.headers: dict[str, str] = {}
+
+
+async def _open(
+    where: AtWebSocket, tls: ssl.SSLContext | None, headers: dict[str, str], limit: int
+) -> WebSocketChannel:
+    """Raises ConnectError, HttpStatus."""
     wire: Wire | None = None
     try:
         with trio.fail_after(OPEN_TIMEOUT):
-            wire = await connect(address.host, address.port, tls)
+            wire = await connect(where.address.host, where.address.port, tls)
             channel = WebSocketChannel(where, wire, limit)
             await channel.shake_hands(headers)
+            return channel
     except (OSError, trio.TooSlowError) as problem:
         if wire is not None:
             wire.close()
@@ -58,10 +89,6 @@ async def open_websocket(where: AtWebSocket, limit: int) -> AsyncIterator[Channe
         if wire is not None:
             wire.close()
         raise
-    try:
-        yield channel
-    finally:
-        await channel.close()
 
 
 class WebSocketChannel:
@@ -95,6 +122,12 @@ class WebSocketChannel:
         problem = frames.handshake_exc
         if isinstance(problem, InvalidStatus):
             status = problem.response.status_code
+            if status in (401, 403):
+                refused = _Refused(str(self._where), status)
+                for name, value in problem.response.headers.raw_items():
+                    before = refused.headers.get(name.lower())
+                    refused.headers[name.lower()] = f"{before}, {value}" if before else value
+                raise refused
             raise HttpStatus(str(self._where), status, "this is no WebSocket")
         if isinstance(problem, InvalidHandshake) or problem is not None:
             raise ConnectError(f"{self._where}: {problem}")

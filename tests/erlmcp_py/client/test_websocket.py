@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import trio
 
-from erlmcp_py.client import Client, ConnectError, ConnectionLost, HttpStatus
+from erlmcp_py.client import Answered, Client, ConnectError, ConnectionLost, HttpStatus
+from erlmcp_py.client.http.authorizing import MAX_TRIES
 from erlmcp_py.server import Server
 from erlmcp_py.transports.http.settings import ListenerConfig
 from erlmcp_py.transports.http.supervisor import child_spec
 from erlmcp_py.transports.websocket.settings import WebSocketSettings
 from supervisors import exit_signal
-from tests.erlmcp_py.client.bad import http_server
+from tests.erlmcp_py.client.bad import Asked, http_server
 from tests.erlmcp_py.client.serving import port_of
 from tests.erlmcp_py.transports.node import node, open_descriptors
 
@@ -37,6 +38,49 @@ async def test_a_server_that_speaks_something_else(answer: bytes | None) -> None
             async with Client.websocket("ws" + url.removeprefix("http")):
                 pass
     assert open_descriptors() <= before
+
+
+class Doorkeeper:
+    """An authorizer that has a token once it was refused."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answered] = []
+
+    async def headers(self, method: str, url: str) -> dict[str, str]:
+        assert (method, url.partition(":")[0]) == ("GET", "http")
+        return {"Authorization": "Bearer token"} if self.answers else {}
+
+    async def answered(self, answer: Answered) -> bool:
+        self.answers.append(answer)
+        return True
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_who_is_not_let_in_is_authorized_first(status: int) -> None:
+    refusal = f"HTTP/1.1 {status} No\r\nWWW-Authenticate: A\r\nWWW-Authenticate: B\r\n"
+
+    def behave(asked: Asked) -> bytes:
+        if "authorization" in asked.headers:
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        return f"{refusal}Content-Length: 0\r\n\r\n".encode()
+
+    keeper = Doorkeeper()
+    async with http_server(behave) as (url, seen):
+        with pytest.raises(ConnectError, match="HTTP 404"):
+            async with Client.websocket("ws" + url.removeprefix("http"), authorizer=keeper):
+                pass
+    assert [(one.status, one.tries) for one in keeper.answers] == [(status, 1)]
+    assert keeper.answers[0].headers["www-authenticate"] == "A, B"
+    assert seen[1].headers["authorization"] == "Bearer token"
+
+
+async def test_a_door_that_stays_shut_is_left() -> None:
+    refusal = b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"
+    async with http_server(lambda _: refusal) as (url, seen):
+        with pytest.raises(ConnectError, match="HTTP 401"):
+            async with Client.websocket("ws" + url.removeprefix("http"), authorizer=Doorkeeper()):
+                pass
+    assert len(seen) == MAX_TRIES
 
 
 async def test_a_lost_one_is_made_again(autojump_clock: object) -> None:
