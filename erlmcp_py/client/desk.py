@@ -24,7 +24,7 @@ class ClientStatus(msgspec.Struct, frozen=True):
     lost or did not come to be. in_flight: requests without an answer. in_vain: how many did not come to
     be since the last one that did. next_try: when another one is tried, on the runtime's clock; None
     while that is not known. detail: what may be said of the reason to those who run this program only;
-    empty if there is nothing.
+    empty if there is nothing. failure: the reason of the last one that was lost or did not come to be.
     """
 
     state: State
@@ -36,6 +36,7 @@ class ClientStatus(msgspec.Struct, frozen=True):
     in_vain: int = 0
     next_try: float | None = None
     detail: str = ""
+    failure: str | None = None
 
 
 class Desk:
@@ -67,6 +68,7 @@ class Desk:
             self.in_vain,
             self.next_try,
             getattr(self.failure, "detail", "") if self.state == "down" else "",
+            None if self.failure is None else _text(self.failure),
         )
 
     def up(self, link: Link, hello: Hello) -> None:
@@ -87,7 +89,7 @@ class Desk:
             self.in_vain += self.state != "up"
             self.next_try = None
         self.failure = reason
-        self._turn("down", str(reason) or type(reason).__name__)
+        self._turn("down", _text(reason))
 
     def put_off(self, seconds: float) -> None:
         """Another connection is tried after so many."""
@@ -112,3 +114,7 @@ class Desk:
     def _tell(self) -> None:
         changed, self._changed = self._changed, trio.Event()
         changed.set()
+
+
+def _text(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__

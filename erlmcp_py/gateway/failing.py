@@ -17,8 +17,8 @@ from supervisors import current_runtime
 class FailureLog:
     """Of one instance, for its keeper.
 
-    A loss is told at once. A start in vain is told as soon as it is known when the next one will be, which
-    is when its program, if it has one, has ended.
+    Each is told as soon as it is known when the next start is tried, which is when its program, if it has one,
+    has ended. What somebody has ordered is no loss.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -29,9 +29,12 @@ class FailureLog:
 
     def look(self, news: News) -> None:
         """Say what there is to be said. news: of the instance, since the last look."""
-        status = self._instance.client.status()
-        self._due = status.state == "down" and (self._due or news.failures > 0)
-        if self._due and (not status.in_vain or status.next_try is not None):
+        instance = self._instance
+        status = instance.client.status()
+        if news.wanted:
+            log("info", f"upstream {instance.label} is started anew: {instance.last_failure}")
+        self._due = self._due or news.failures > news.wanted
+        if self._due and (status.state != "down" or status.next_try is not None):
             self._due = False
             self._say(status)
 
@@ -39,20 +42,24 @@ class FailureLog:
         instance = self._instance
         detail = "" if status.detail == self._told else f": {status.detail}"
         self._told = status.detail or self._told
-        reason = instance.standing().reason
-        if not status.in_vain:
-            text = f"upstream {instance.label} was lost: {reason}{detail}"
-            log("warning", f"{text}; it is started again")
+        why = f"{instance.last_failure}{detail}"
+        if status.state == "up":
+            log("warning", f"upstream {instance.label} was lost: {why}; it is up again")
         elif instance.is_down:
             log("error", f"{instance.unavailable_text()}{detail}; {_prospects(status)}")
+        elif not status.in_vain:
+            log("warning", f"upstream {instance.label} was lost: {why}; {_prospects(status)}")
         else:
             what = "reached" if isinstance(instance.client.where, AtUrl) else "started"
-            text = f"upstream {instance.label} could not be {what}: {reason}{detail}"
-            log("warning", f"{text}; {_prospects(status)}")
+            log(
+                "warning",
+                f"upstream {instance.label} could not be {what}: {why}; {_prospects(status)}",
+            )
 
 
 def _prospects(status: ClientStatus) -> str:
-    count = "1 failure" if status.in_vain == 1 else f"{status.in_vain} failures in a row"
+    many = "1 failure, " if status.in_vain == 1 else f"{status.in_vain} failures in a row, "
+    count = many if status.in_vain else ""
     assert status.next_try is not None
     pause = max(0.0, status.next_try - current_runtime().now())
-    return f"{count}, next try in {pause:.{0 if pause >= 10 else 1 if pause >= 1 else 2}f} s"
+    return f"{count}next try in {pause:.{0 if pause >= 10 else 1 if pause >= 1 else 2}f} s"

@@ -96,6 +96,8 @@ class Instance:
         self._noted = trio.Event()
         self._since = wall_clock()
         self._reason: str | None = None
+        self.last_failure = ""
+        """Why it was lost or could not be started last."""
         where = (
             place
             if isinstance(place, AtUrl)
@@ -214,8 +216,9 @@ class Instance:
         """What has happened since the last call."""
         status = self.client.status()
         before, self._seen = self._seen, self._mark()
-        news = News(up=self._seen[0] > before[0], failures=self._seen[1] - before[1])
-        wanted = min(self._wanted, news.failures)
+        failures = self._seen[1] - before[1]
+        wanted = min(self._wanted, failures)
+        news = News(self._seen[0] > before[0], failures, wanted)
         self._wanted -= wanted
         self.failures += news.failures - wanted
         self.restarts += self._seen[0] - max(before[0], self._begun_at[0] + 1) if news.up else 0
@@ -226,7 +229,8 @@ class Instance:
             self._recent.extend([now] * (0 if self._forgiving else news.failures))
             if self._reason is None:
                 self._since = self._wall_clock()
-            self._reason = self.explained(status.reason or "it was lost")
+            self._reason = self.explained(status.failure or "it was lost")
+            self.last_failure = self._reason
             self.journal.failed(": ".join(filter(None, (self._reason, status.detail))))
             if self.is_down:
                 self._meter.lost += self.at_work.cut_off(self.unavailable_text())

@@ -43,10 +43,13 @@ class Outdated(msgspec.Struct, frozen=True):
 
 
 class News(msgspec.Struct, frozen=True):
-    """up: there is a new connection. failures: so many were lost or did not come to be."""
+    """up: there is a new connection. failures: so many were lost or did not come to be. wanted: of these,
+    somebody has ordered so many.
+    """
 
     up: bool
     failures: int
+    wanted: int = 0
 
 
 def unavailable_text(name: str, standing: Standing, waited: float | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 import trio
@@ -13,6 +14,7 @@ from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway import instance, overview
 from erlmcp_py.protocol.errors import McpError
 from supervisors import Backoff, current_runtime
+from tests.programs import Program
 
 from .upstreams import EXITS, OLD, gateway, program
 
@@ -29,13 +31,14 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def log_with(text: str, capfd: pytest.CaptureFixture[str]) -> list[str]:
     """The lines until this is in one of them: processes and the log's thread lie between. Only those of
-    this node: the thread of an earlier one writes its last lines when it comes to it.
+    this node: the thread of an earlier one writes its last lines when it comes to it. None of alarms: the
+    machine may be busy.
     """
     here = f".{current_runtime().serial}> "
     seen = ""
     with trio.fail_after(20):
         while True:
-            lines = [line for line in seen.splitlines() if here in line]
+            lines = [line for line in seen.splitlines() if here in line and "alarm" not in line]
             if any(text in line for line in lines) and seen.endswith("\n"):
                 return lines
             await trio.sleep(0.01)
@@ -77,15 +80,68 @@ async def test_what_ended_for_it_is_in_the_log_for_those_who_want_details(
     assert "ended with status 4" in report
 
 
+def worse(lines: list[str]) -> list[str]:
+    """Those above level info, from the upstream on."""
+    return [line.partition("upstream ")[2] or line for line in lines if " info " not in line]
+
+
 async def test_a_loss_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
-    async with gateway({"bad": program(OLD)}, log="warning") as node, node.at("bad") as bad:
+    """Its subscriptions were lost as well, which was two lines for each."""
+    async with gateway({"bad": program(OLD)}, log="info") as node, node.at("bad") as bad:
+        await log_with("upstream bad is up", capfd)
         with pytest.raises(McpError):
             await bad.call_tool("die")
-        await bad.call_tool("echo")
-        lines = await log_with("upstream bad was lost", capfd)
-    (line,) = [line for line in lines if "upstream" in line and "python" in line]
+        (line,) = worse(await log_with("upstream bad is up", capfd))
+    assert line.startswith("bad was lost: ")
     assert "ended with status 7; it said: " in line
-    assert line.endswith("; it is started again")
+    assert line.endswith("; next try in 0.01 s")
+
+
+async def test_a_loss_too_many_says_that_it_is_down(capfd: pytest.CaptureFixture[str]) -> None:
+    bad = program(OLD, restarts=0)
+    async with gateway({"bad": bad}, log="info") as node, node.at("bad") as client:
+        with pytest.raises(McpError):
+            await client.call_tool("die")
+        lines = worse(await log_with("next try", capfd))
+    assert lines[0].startswith("'bad' is down since ")
+    assert "ended with status 7; it said: " in lines[0]
+    assert lines[0].endswith("; next try in 0.01 s")
+
+
+async def test_a_restart_that_somebody_has_ordered_is_no_loss(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with gateway({"good": program(OLD)}, log="info"):
+        await log_with("upstream good is up", capfd)
+        (one,) = (await overview.served())["good"].instances
+        assert await one.begin_anew("ada has restarted it", 0.0)
+        lines = await log_with("upstream good is up", capfd)
+    assert worse(lines) == []
+    assert sum(line.endswith("is started anew: ada has restarted it") for line in lines) == 1
+
+
+async def test_a_server_at_a_url_that_goes_away_is_one_line_that_says_why(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was said to hang."""
+    server = Program(tmp_path, "run", "--http", "127.0.0.1:0", "--server", "examples.simple:server")
+    try:
+        server.up()
+        web = UpstreamConfig(
+            url=f"http://127.0.0.1:{server.port}/mcp", ping_interval=0.5, ping_timeout=0.3
+        )
+        async with gateway({"web": web}, log="info"):
+            await log_with("upstream web is up", capfd)
+            server.process.kill()
+            lines = worse(await log_with("upstream web could not be reached", capfd))
+    finally:
+        server.close()
+    assert [line.split(": ")[0] for line in lines[:2]] == [
+        "web was lost",
+        "web could not be reached",
+    ]
+    assert "Connection refused" in lines[0]
+    assert lines[0].endswith("; next try in 0.01 s")
 
 
 async def test_clients_are_not_told_where_a_program_was_looked_for_operators_are(
