@@ -73,7 +73,9 @@ async def _learn(upstream: Upstream, instance: Instance) -> bool:
             upstream.tell()
         await upstream.learn(instance)
     except (ClientError, McpError) as problem:
-        log("warning", f"upstream {instance.label}: what it offers cannot be read: {problem}")
+        text = f"what it offers cannot be read: {problem}"
+        log("warning", f"upstream {instance.label}: {text}")
+        upstream.cannot_learn(text)
         return False
     standing, hello = instance.standing(), instance.client.hello
     program = "" if standing.pid is None else f", pid {standing.pid}"

@@ -37,6 +37,9 @@ from erlmcp_py.server.scope import Scope
 from erlmcp_py.subscriptions import Change, publish
 from supervisors import Pid, cast, current_runtime
 
+PATIENT: Final = 2
+"""Times that what one offers may be unreadable before callers are told so at once: some have to get ready."""
+
 
 class Upstream:
     """One of `[upstreams]`. faces: the names it is served under. where: its place, for people. hello,
@@ -57,6 +60,10 @@ class Upstream:
         self.lists: dict[Kind, list[Raw]] = {}
         self.outdated: dict[Kind, Outdated] = {}
         """Of `lists`, those that have changed and could not be fetched since."""
+        self.unread: str | None = None
+        """Why what it offers could not be read since it is up."""
+        self._unread = 0
+        """How often in a row; from `PATIENT` on nobody waits for it."""
         self.sealer = sealer
         """Of what clients carry for it."""
         self.parked = Parked(self.sealer, self._may_be_parked, wall_clock)
@@ -144,6 +151,8 @@ class Upstream:
             # Up since the first of them is, down since the last of them is.
             found = (min if best.state == "up" else max)(same, key=lambda one: one.since)
             state, since, reason = found.state, found.since, found.reason
+            if state == "up" and self.hello is None:
+                reason = self.unread
         else:
             state = "starting" if self.sleep.may_work else "asleep"
             since, reason = self.asleep_since, None
@@ -221,6 +230,8 @@ class Upstream:
 
     async def _until_known(self) -> None:
         while self.hello is None and not self.is_down:
+            if self.is_up and self._unread >= PATIENT:
+                return
             await self._news.wait()
 
     # --- another configuration ----------------------------------------------------------
@@ -287,6 +298,8 @@ class Upstream:
     def noted(self, instance: Instance, news: News) -> None:
         """This has happened to one of its instances."""
         self.generation += news.up
+        if news.up:
+            self.unread, self._unread = None, 0
         if news.failures:
             self.admission.lost(instance)
             self.errands.lost(instance.number)
@@ -317,7 +330,13 @@ class Upstream:
                 self.hello, self.lists = hello, lists
                 self.serial += 1
             self.outdated.clear()
+            self.unread, self._unread = None, 0
             self._teacher = instance
+        self.tell()
+
+    def cannot_learn(self, reason: str) -> None:
+        """What it offers cannot be read, for this reason."""
+        self.unread, self._unread = reason, self._unread + 1
         self.tell()
 
     def outdate(self, kind: Kind, reason: str) -> None:

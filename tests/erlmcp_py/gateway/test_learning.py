@@ -22,7 +22,7 @@ from erlmcp_py.protocol.jsonrpc import Notification, Response, error_response, n
 from erlmcp_py.protocol.meta import SUBSCRIPTION_ID
 from erlmcp_py.protocol.notifications import ACKNOWLEDGED, TOOLS_CHANGED
 from erlmcp_py.protocol.versions import Era
-from supervisors import exit_signal
+from supervisors import current_runtime, exit_signal
 from supervisors.testing import run
 
 from .test_steward import Above, Program, scope, upstream_of
@@ -170,8 +170,30 @@ def test_of_one_that_cannot_be_learnt_no_list_is_shown() -> None:
         await upstream.learn_again(upstream.instances[0], "tools")
         assert b'"first"' not in names(upstream, together=True)
         Offering.fails = set()
-        await upstream.known()
+        await upstream.known()  # it is asked once more before anybody is told
         assert b'"it_first"' in names(upstream, together=True)
+
+    in_time(main)
+
+
+def test_nobody_waits_for_what_cannot_be_learnt() -> None:
+    async def main(upstream: Upstream) -> None:
+        Offering.fails = {"prompts/list"}
+        face = Face("it", (upstream,), together=False)
+        with pytest.raises(
+            McpError, match=r"'it' is up since .*: what it offers cannot be read: prompts/"
+        ):
+            await face.known()
+        took = current_runtime().now()
+        assert took < upstream.config.timeout
+        await upstream.known()
+        assert current_runtime().now() == took
+        assert (upstream.standing().reason or "").endswith("prompts/list: no (-32603)")
+        Offering.fails = set()
+        while upstream.hello is None:
+            await trio.sleep(1)
+        await face.known()
+        assert upstream.standing().reason is None
 
     in_time(main)
 
