@@ -23,7 +23,7 @@ _MAY_HAVE: Final[Mapping[str, frozenset[str]]] = {
     "client_credentials": frozenset(
         {"client_id", "client_secret", "key", "key_id", "algorithm", "issuer", "store", "dpop"}
     ),
-    "workload": frozenset({"client_id", "assertion", "store", "dpop"}),
+    "workload": frozenset({"client_id", "assertion", "issuer", "store", "dpop"}),
     "stored": frozenset({"store"}),
 }
 
@@ -111,7 +111,7 @@ def _workload(auth: AuthConfig) -> Plan:
             reason = getattr(problem, "strerror", None) or "is no text"
             raise AuthorizationError(f"the assertion {file}: {reason}") from None
 
-    return Workload(auth.client_id, assertion)
+    return Workload(auth.client_id, assertion, auth.issuer or None)
 
 
 class Stored:

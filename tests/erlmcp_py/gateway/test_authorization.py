@@ -96,9 +96,12 @@ async def test_what_a_person_has_obtained_is_found_also_while_the_node_runs(tmp_
 
 async def test_the_platforms_assertion_is_read_anew_each_time(tmp_path: Path) -> None:
     file = tmp_path / "jwt"
-    auth = AuthConfig(grant="workload", client_id="me", assertion=str(file))
+    auth = AuthConfig(
+        grant="workload", client_id="me", assertion=str(file), issuer="https://issuer"
+    )
     upstream = UpstreamConfig(url="http://127.0.0.1:9/mcp", auth=auth)
     authorizer: Any = authorizer_of("web", upstream, plain)
+    assert authorizer._plan.issuer == "https://issuer"
     read = authorizer._plan.assertion
     for text in ("one", "two"):
         file.write_text(f"{text}\n")
