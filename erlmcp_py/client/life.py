@@ -30,6 +30,10 @@ from erlmcp_py.protocol.jsonrpc import Notification, params_as
 from erlmcp_py.protocol.subscriptions import ResourceUpdatedParams
 from supervisors import ChildSpec, Pid, Runtime, current_runtime, is_alive
 
+_NOTED: Final = 1.0
+"""Seconds for the supervisor to see that a connection did not come to be. If it were stopped before, it would
+report that its child had not ended as it was told.
+"""
 TIMEOUT: Final = 30.0
 """Seconds (CONFORMANCE 1.7)."""
 
@@ -113,6 +117,9 @@ class Life:
             failure = str(self._desk.failure)
             # Whoever opens a client runs this program, and may be told everything.
             text = ": ".join(filter(None, (failure, self._desk.status().detail)))
+            with trio.move_on_after(_NOTED):
+                while self._desk.state == "down" and self._desk.next_try is None:
+                    await self._desk.changed()
             raise ConnectError(located(self.where, text))
 
     async def _end(self, pid: Pid) -> None:
