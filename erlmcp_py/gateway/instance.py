@@ -350,8 +350,10 @@ class Instance:
             self.client.reconnect(SENDS_BACK)
 
     def _said(self, line: str) -> None:
+        # Each start in vain says mostly the same, and what is told of it has its last words.
+        is_told = not self.is_up and self.journal.has_said(line)
         self.journal.said(line)
-        log("info", f"{self.label}: {line}")
+        log("debug" if is_told else "info", f"{self.label}: {line}")
 
     def _has_port(self, port: Port | None) -> None:
         """In the process of the connection: its program has begun, or ended. After the kill of a supervisor

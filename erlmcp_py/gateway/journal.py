@@ -51,6 +51,11 @@ class Journal:
         """A line of its standard error."""
         self._keep("said", text)
 
+    def has_said(self, text: str) -> bool:
+        """Whether that is among the lines of its standard error."""
+        cut = _cut(text)
+        return any(line.kind == "said" and line.text == cut for line in self)
+
     def ended(self, pid: int, text: str) -> None:
         """This one has ended; another may have begun meanwhile."""
         self._keep("ended", text, pid)
@@ -62,6 +67,9 @@ class Journal:
     def _keep(self, kind: Kind, text: str, pid: int | None = None) -> None:
         if self._lines is None:
             self._lines = deque(maxlen=LINES)
-        cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-        line = self.last[kind] = Line(self._wall_clock(), pid or self._pid, kind, cut)
+        line = self.last[kind] = Line(self._wall_clock(), pid or self._pid, kind, _cut(text))
         self._lines.append(line)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

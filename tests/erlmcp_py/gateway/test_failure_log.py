@@ -70,6 +70,14 @@ async def test_each_start_in_vain_is_one_line_that_says_what_why_how_often_and_w
     ]
 
 
+async def test_what_a_program_says_at_each_start_is_told_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with gateway({"bad": program(EXITS)}, log="info"):
+        lines = await log_with("4 failures in a row", capfd)
+    assert len([line for line in lines if line.endswith(" bad: no licence")]) == 1
+
+
 async def test_what_ended_for_it_is_in_the_log_for_those_who_want_details(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
