@@ -54,7 +54,7 @@ from erlmcp_py.protocol.lifecycle import ClientCapabilities
 from erlmcp_py.protocol.meta import PREFIX, PROGRESS_TOKEN, read_progress_token
 from erlmcp_py.protocol.methods import find_notification, find_request
 from erlmcp_py.protocol.notifications import ELICITATION_COMPLETE
-from erlmcp_py.protocol.results import read_result
+from erlmcp_py.protocol.results import InvalidResult, read_result
 from erlmcp_py.protocol.shape import shape_result
 from erlmcp_py.protocol.tools import CallToolResult
 from erlmcp_py.protocol.wire import Json
@@ -140,6 +140,9 @@ async def _travel(
             named = _with_names(answer, upstream, instance, request, caller, names)
             permit.succeeded()
             return named
+        except InvalidResult as problem:
+            permit.succeeded()
+            raise InvalidResult(f"upstream {upstream.name!r}: {problem.message}") from None
         except McpError:
             permit.succeeded()  # it has answered: what is wrong is between its answer and the client
             raise

@@ -337,3 +337,13 @@ async def test_changes_pass_between_all_eras(
                                 pass
                             break
                 assert change.uri == ("note://one" if kind == "resource" else None)
+
+
+@pytest.mark.parametrize("name", ["odd", None])
+async def test_whose_answer_it_was_that_cannot_be_read_is_said(name: str | None) -> None:
+    odd = OLD.replace("answer(asked, text(os.getpid()))", 'answer(asked, {"content": 5})')
+    assert odd != OLD
+    async with gateway({"odd": program(odd)}) as node, node.at(name, mode="modern") as client:
+        wrong = r"upstream 'odd': tools/call: result\.content: Expected `array`, got `int`"
+        with pytest.raises(McpError, match=wrong):
+            await client.call_tool("pid" if name else "odd_pid")
