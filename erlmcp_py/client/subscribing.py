@@ -337,7 +337,8 @@ class Subscription:
     def _take(self, message: Notification) -> None:
         kind = _LISTS.get(message.method)
         if kind is not None:
-            self._add(Change(kind))
+            if kind in self._lists():
+                self._add(Change(kind))
         elif message.method == names.RESOURCE_UPDATED:
             uri = params_as(message, ResourceUpdatedParams).uri
             if any(uri == one or uri.startswith(one) for one in self._uris()):
@@ -345,6 +346,9 @@ class Subscription:
         else:
             state = params_as(message, DetailedTask)
             self._add(Change("task", task=state.task_id, state=state))
+
+    def _lists(self) -> list[Kind]:
+        return [change.kind for change in _all(self.wanted)]
 
     def _uris(self) -> list[str]:
         return self.wanted.resource_subscriptions or []

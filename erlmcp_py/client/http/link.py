@@ -51,6 +51,10 @@ _LEAVE: Final = 2.0
 """Seconds to end a session, or to tell of a cancellation."""
 _STAND_WAIT: Final = 0.5
 """Seconds to wait for the head of a stream on which nothing need have happened yet."""
+MAX_REPLIES: Final = 200
+"""Answers of ours that may wait to be posted, more than questions may wait; with more, some are not sent."""
+_POSTS: Final = 10
+"""Answers that are posted at a time."""
 _CHANGED: Final = "the server speaks other revisions than before"
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
@@ -91,6 +95,8 @@ class HttpLink:
         self._gone = trio.Event()
         self._standing = trio.Event()
         self._untold = 0
+        self._unsent = 0
+        self._posts = trio.Semaphore(_POSTS)
         self._told = trio.Event()
 
     async def send(self, call: Call) -> Answer:
@@ -351,7 +357,7 @@ class HttpLink:
             if head.status >= 300:
                 plain = head.media_type.startswith("text/plain")
                 raise HttpStatus(where.shown, head.status, self._sender.said(body) if plain else "")
-            what = head.media_type or "nothing"
+            what = (head.media_type if body else "") or "nothing"
             raise BadAnswer(
                 f"{where.shown} answered with {what} where JSON or an event stream is due"
             )
@@ -433,13 +439,21 @@ class HttpLink:
         return True
 
     def _reply(self, answer: bytes) -> None:
+        if self._unsent == MAX_REPLIES:
+            report("answers are not sent", "the server asks faster than it takes answers")
+        if self._unsent > MAX_REPLIES:
+            return
+        self._unsent += 1
         spawn(self._reply_soon, answer, label="sends an answer")
 
     async def _reply_soon(self, answer: bytes) -> None:
         try:
-            await self._post(answer, "")
+            async with self._posts:
+                await self._post(answer, "")
         except ClientError as problem:
             report("an answer could not be sent", str(problem))
+        finally:
+            self._unsent -= 1
 
 
 def _passes(problem: ClientError) -> bool:

@@ -45,6 +45,11 @@ WRONG: list[tuple[Answer, type[Exception], str]] = [
     (lambda _: b"SSH-2.0-x\r\n\r\n", ConnectionLost, "no status line"),
     (lambda _: json_answer(b"{"), BadAnswer, "no JSON-RPC message"),
     (lambda _: json_answer(b"[]"), BadAnswer, "no JSON-RPC message"),
+    (lambda _: json_answer(b""), BadAnswer, "answered with nothing"),
+    (lambda _: b"HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n", BadAnswer, "with nothing"),
+    (lambda _: b"HTTP/1.1 204 OK\r\n\r\n", BadAnswer, "with nothing"),
+    (lambda a: result(a, DONE, "Content-Encoding: gzip\r\n"), ConnectionLost, "compressed"),
+    (lambda _: b"HTTP/1.1 304 Not\r\n\r\n", HttpStatus, "HTTP 304"),
     (
         lambda a: result(a, DONE).replace(b"/json", b"/html"),
         BadAnswer,

@@ -282,3 +282,31 @@ if method == "subscriptions/listen":
     ):
         with trio.fail_after(10):
             assert (await anext(changes)).kind == "tools"
+
+
+async def test_a_flood_of_changes_is_bounded_and_what_nobody_asked_for_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscribing, "MAX_WAITING", 50)
+    code = """
+if method == "subscriptions/listen":
+    meta = {"_meta": {"io.modelcontextprotocol/subscriptionId": asked["id"]}}
+    def tell(method, **params):
+        say({"jsonrpc": "2.0", "method": "notifications/" + method, "params": {**meta, **params}})
+    tell("subscriptions/acknowledged", notifications={"resourceSubscriptions": ["x://"]})
+    tell("tools/list_changed")
+    for number in range(500):
+        tell("resources/updated", uri=f"x://{number}")
+        tell("resources/updated", uri=f"y://{number}")
+    tell("message", level="info", data="done")"""
+    done = trio.Event()
+    async with (
+        speaking(MODERN, code, on_log=lambda _: done.set(), log_level="info") as client,
+        client.subscribe(uris=["x://"]) as changes,
+    ):
+        with trio.fail_after(10):
+            await done.wait()
+        found = [(await anext(changes)).uri for _ in range(50)]
+        with trio.move_on_after(0.2):
+            found.append((await anext(changes)).uri)
+    assert found == [f"x://{number}" for number in range(450, 500)]

@@ -206,3 +206,26 @@ async def test_nor_are_they_in_the_transport_of_2024_11_05() -> None:
     async with http_server(behave) as (url, _), Client(url, mode="legacy") as client:
         assert client.hello.version == "2024-11-05"
         assert client.status().connections == 1
+
+
+async def test_a_flood_of_questions_opens_no_flood_of_connections() -> None:
+    pings = [event({"jsonrpc": "2.0", "id": f"p{one}", "method": "ping"}) for one in range(3000)]
+
+    class Flooding(Speaking):
+        def __call__(self, asked: Asked) -> Any:  # type: ignore[override]
+            if asked.verb == "POST" and asked.method is None:
+                return self.never()
+            return super().__call__(asked)
+
+        async def never(self) -> None:
+            await trio.sleep_forever()
+
+        def call(self, asked: Asked) -> bytes | None:
+            return Old.call(self, asked)
+
+    old = Flooding(lambda _: stream(*pings, end=False))
+    async with http_server(old) as (url, seen), Client(url, mode="legacy") as client:
+        await trio.sleep(0.5)
+        await client.call_tool("x")
+        answers = [asked for asked in seen if asked.message and "result" in asked.message]
+        assert 0 < len(answers) <= 20
