@@ -13,7 +13,7 @@ control groups (most nodes may not make any). Jenkins ends the processes of a bu
 Known limits: who has cleared or overwritten its environment, or may not be looked at (another user's), is
 not found.
 
-Nothing beyond the standard library: `warden_program` runs it too.
+No imports but of what is loaded anyhow: `warden_program`, which is to be small, runs it too.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ import os
 import select
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from typing import Final
 
-NAME: Final = "ERLMCP_PORT"
+NAME = "ERLMCP_PORT"
 """The variable that holds the marks of a program, and of those in which its node runs itself."""
-_DEAD: Final = (b"Z", b"X")
-_STATE: Final = 0
-_GROUP: Final = 2
-SESSION: Final = 3
-_STOPPED: Final = b"T"
-_THREADS: Final = 13
-_STARTED: Final = 15
+_DEAD = (b"Z", b"X")
+_STATE = 0
+_GROUP = 2
+SESSION = 3
+_STOPPED = b"T"
+_THREADS = 13
+_STARTED = 15
 """Behind the session."""
-_LONGEST: Final = 4096
-_MORE: Final = 1 << 20
+_LONGEST = 4096
+_MORE = 1 << 20
 
 
 class Family:
@@ -159,8 +157,10 @@ class Held:
         self.update(())
         left = list(self._living)
         for held in self._ended:
-            with suppress(ChildProcessError):
+            try:
                 os.waitid(os.P_PIDFD, held, os.WEXITED | os.WNOHANG)
+            except ChildProcessError:
+                continue
         for held in (*self._ended, *self._living.values()):
             os.close(held)
         self._ended.clear()
@@ -170,8 +170,10 @@ class Held:
 
 def send(held: int, number: int) -> None:
     """A signal to the process of a pidfd, if it is there and may be sent one."""
-    with suppress(ProcessLookupError, PermissionError):
+    try:
         signal.pidfd_send_signal(held, number)
+    except (ProcessLookupError, PermissionError):
+        return
 
 
 def stat(pid: int) -> list[bytes] | None:

@@ -10,9 +10,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from erlmcp_py.ports.family import Family, Held
 else:  # the package would load what this program has no use for
@@ -31,10 +30,9 @@ KILLED = 0.2
 
 def main() -> None:
     """Listen, then end them all."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (limits[1], limits[1])
-    )  # a descriptor for each process
+    # A descriptor is needed for each process that is to be ended.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     families: dict[int, Family] = {}
     for line in sys.stdin:
         leader, *more = line[1:-1].split(" ")
@@ -62,16 +60,20 @@ def _update(held: Iterable[Held]) -> bool:
     """Whether anybody lives."""
     found = False
     for each in held:
-        with suppress(OSError):  # it could not be looked at; the others can perhaps
+        try:
             found |= each.update(each.family.living())
+        except OSError:
+            continue  # it could not be looked at; the others can perhaps
     return found
 
 
 def _kill_group(family: Family) -> None:
     """All at once, so that none can start another before it is its turn."""
-    if family.living(everywhere=False):  # else its number may be that of others
-        with suppress(ProcessLookupError, PermissionError):
+    try:
+        if family.living(everywhere=False):  # else its number may be that of others
             os.killpg(family.leader, signal.SIGKILL)
+    except OSError:
+        return
 
 
 def _wait(held: Iterable[Held], seconds: float) -> None:
