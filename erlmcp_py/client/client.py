@@ -72,16 +72,17 @@ class Client(Features):
         on_stderr: Callable[[str], object] | None = None,
         on_port: Callable[[Any], object] | None = None,
         graces: Graces | None = None,
+        end_daemons: bool = False,
         **options: Unpack[Options],
     ) -> Self:
         """A server that is a program, started for this client. on_stderr: gets each line it writes there
         (None: they are kept for the text of errors only); on_port: its port (`erlmcp_py.ports`), None
-        when it has ended.
+        when it has ended. end_daemons: what it has started in sessions of their own ends with it, too.
         """
         from erlmcp_py.ports import Command  # heavy, and not for those who speak HTTP
 
         command = Command(argv=argv, env=env or {}, cwd=cwd, inherit_env=inherit_env)
-        return cls(ByCommand(command, on_stderr, on_port, graces), **options)
+        return cls(ByCommand(command, on_stderr, on_port, graces, end_daemons), **options)
 
     @classmethod
     def tcp(

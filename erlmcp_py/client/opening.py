@@ -40,6 +40,7 @@ async def open_link(where: Where, identity: Identity, inbox: Inbox) -> AsyncIter
             on_stderr=where.on_stderr,
             on_port=where.on_port,
             graces=where.graces,
+            end_daemons=where.end_daemons,
         ) as pipes:
             yield DuplexLink(pipes, identity, inbox)
     elif isinstance(where, AtSocket):

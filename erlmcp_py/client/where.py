@@ -38,12 +38,16 @@ class AtUrl(msgspec.Struct, frozen=True):
 
 
 class ByCommand(msgspec.Struct, frozen=True):
-    """A program that is started. on_stderr, on_port: see `channels.stdio`."""
+    """A program that is started. The others: see `channels.stdio`.
+
+    end_daemons: True, as a node wants it, of which nothing is to be left; `Client.stdio` has it asked for.
+    """
 
     command: Command
     on_stderr: Any = None
     on_port: Any = None
     graces: Any = None
+    end_daemons: bool = True
 
     @property
     def key(self) -> Hashable:

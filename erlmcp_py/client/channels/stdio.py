@@ -30,11 +30,12 @@ async def open_stdio(
     on_stderr: Callable[[str], object] | None = None,
     on_port: Callable[[Port | None], object] | None = None,
     graces: Graces | None = None,
+    end_daemons: bool = False,
 ) -> AsyncIterator[Channel]:
     """Start the program; its end is the end of the block. Raises ConnectError.
 
     limit: bytes of a message. on_stderr: gets its lines there. on_port: is told of the port, and
-    None when its program has ended.
+    None when its program has ended. graces, end_daemons: see `ports.open_port`.
     """
     words: deque[str] = deque(maxlen=_LAST_WORDS)
 
@@ -45,7 +46,8 @@ async def open_stdio(
 
     port: Port | None = None
     try:
-        async with open_port(command, on_stderr=heard, graces=graces) as port:
+        opened = open_port(command, on_stderr=heard, graces=graces, end_daemons=end_daemons)
+        async with opened as port:
             if on_port is not None:
                 on_port(port)
             yield _StdioChannel(port, limit, words)

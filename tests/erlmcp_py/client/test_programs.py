@@ -22,6 +22,7 @@ from erlmcp_py.client import (
     connection,
     duplex,
 )
+from erlmcp_py.client.where import ByCommand
 from erlmcp_py.server import Server
 from erlmcp_py.transports import tcp
 from supervisors import Backoff, Runtime, exit_signal
@@ -61,7 +62,8 @@ def old(call: str = ECHO, unknown: str = "refuse(asked, -32601)") -> str:
 async def test_an_older_program_however_it_takes_what_it_does_not_know(
     unknown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreeing, "DISCOVER_TIMEOUT", 0.2)
+    if unknown.startswith("say"):  # the others end the wait, however long they take to start
+        monkeypatch.setattr(agreeing, "DISCOVER_TIMEOUT", 0.2)
     async with program(old(unknown=unknown)) as client:
         assert client.hello.version == "2025-11-25"
         assert "1" in str(await client.call_tool("x", {"a": 1}))
@@ -202,6 +204,51 @@ async def test_a_call_in_flight_ends_with_the_program_whoever_has_its_pipes_open
         assert await client.list_tools() == []
     for pid in daemons:
         os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("asked", "ends"),
+    [({}, False), ({"end_daemons": True}, True), (None, True)],
+    ids=["a client's stays", "unless it is asked", "a node's ends"],
+)
+async def test_what_becomes_of_a_daemon_when_its_program_crashes(
+    asked: dict[str, bool] | None, ends: bool
+) -> None:
+    daemons: list[str] = []
+    client = program(LEAVES + old(call="sys.exit(7)"), on_stderr=daemons.append, **asked or {})
+    if asked is None:
+        assert isinstance(client.where, ByCommand)
+        client = Client(ByCommand(client.where.command, daemons.append))
+    try:
+        async with client:
+            with pytest.raises(ConnectionLost, match="ended with status 7"):
+                await client.call_tool("x")
+            assert await client.list_tools() == []  # of the next program
+            with trio.fail_after(20):
+                while len(daemons) < 2:
+                    await trio.sleep(0.01)
+            assert (alive(int(daemons[0])), alive(int(daemons[1]))) == (not ends, True)
+        assert [alive(int(pid)) for pid in daemons] == [not ends] * 2
+    finally:
+        for pid in daemons:
+            if alive(int(pid)):
+                os.kill(int(pid), signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    """Its parent, who is none of ours, may have left it as it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_a_program_that_closes_its_output_and_lives_on_is_given_up() -> None:
+    async with program(old(call="os.close(1); time.sleep(600)")) as client:
+        with pytest.raises(ConnectionLost, match="closed its output") as caught:
+            await client.call_tool("x")
+        assert caught.value.maybe_done
+        assert await client.list_tools() == []
 
 
 def is_there(pid: int) -> bool:
