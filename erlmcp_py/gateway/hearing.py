@@ -2,7 +2,8 @@
 
 A list that is said to have changed is fetched until that succeeds. Meanwhile the old one is shown, with a
 mark. An ear that is not the first one fetches everything once, because nobody knows what was said while
-there was none; and so does one that hears so late that the keeper has not waited for it.
+there was none; and so does one that hears so late that the keeper has not waited for it. Of a resource it
+tells once as soon as it hears of it: those who have subscribed may have read it before.
 """
 
 from __future__ import annotations
@@ -49,10 +50,7 @@ async def hear(upstream: Upstream, instance: Instance) -> None:
             for uri in upstream.followed:
                 if uri not in heard:
                     heard[uri] = scope = trio.CancelScope()
-                    nursery.start_soon(
-                        _hear_resource, upstream, instance, uri, heard, scope, missed
-                    )
-            missed = False  # of others nobody was told before
+                    nursery.start_soon(_hear_resource, upstream, instance, uri, heard, scope)
             await news.wait()
 
 
@@ -72,17 +70,17 @@ async def _hear_lists(instance: Instance, lists: _Lists, missed: bool) -> None:
         instance.hears.set()
         return
 
-    async def listen(*, missed: bool) -> None:
+    async def listen() -> None:
         wish = instance.client.subscribe(tools=tools, prompts=prompts, resources=resources)
         async with wish as changes:
-            instance.hears.set()
-            if missed or instance.is_early:
+            if missed or instance.is_early or instance.hears.is_set():
                 lists.look(KINDS)
+            instance.hears.set()
             async for change in changes:
                 lists.changed(_MEANT.get(change.kind, ()))
 
     try:
-        await _again(listen, missed=missed)
+        await _again(listen)
     except McpError as problem:
         instance.hears.set()
         log("info", f"upstream {instance.label} tells of no changes: {problem}")
@@ -161,19 +159,17 @@ async def _hear_resource(
     uri: str,
     heard: dict[str, trio.CancelScope],
     scope: trio.CancelScope,
-    missed: bool,
 ) -> None:
-    async def listen(*, missed: bool) -> None:
+    async def listen() -> None:
         async with instance.client.subscribe(uris=[uri]) as changes:
-            if missed:
-                _tell_updated(upstream, uri)
+            _tell_updated(upstream, uri)
             async for change in changes:
                 if change.uri is not None:
                     _tell_updated(upstream, uri)
 
     try:
         with scope:
-            await _again(listen, missed=missed)
+            await _again(listen)
     except McpError as problem:
         if heard.get(uri) is not scope:
             return  # nobody wants it any more
@@ -182,14 +178,13 @@ async def _hear_resource(
         log("info", f"upstream {instance.label} does not tell of {uri}: {problem}")
 
 
-async def _again(listen: Callable[..., Awaitable[None]], *, missed: bool) -> None:
+async def _again(listen: Callable[[], Awaitable[None]]) -> None:
     """Listen, and when there was no answer, again: what else is heard is heard on. Raises McpError."""
     failures = 0
     while True:
         try:
-            await listen(missed=missed)
+            await listen()
         except ClientError:
-            missed = True
             await trio.sleep(AGAIN.pause(failures))
             failures += 1
 

@@ -103,8 +103,23 @@ def test_a_resource_whose_subscription_has_no_answer_disturbs_no_other() -> None
         assert upstream.follow("mem://slow")
         await trio.sleep(300)
         assert await ear(upstream) == before
-        assert (await subscriptions.statistics()).published == published
+        # Of the one it is told once, because it may have changed before anybody heard of it.
+        assert (await subscriptions.statistics()).published == published + 1
         assert set(upstream.followed) == {"mem://quick", "mem://slow"}
+
+    in_time(main)
+
+
+def test_what_changes_before_it_is_heard_of_is_told() -> None:
+    async def main(upstream: Upstream) -> None:
+        uri = "mem://quick"
+        (change,) = changes = [subscriptions.Change("updated", uri)]
+        subscriptions.subscribe(subscriptions.Subscription("it", supervisors.self(), changes))
+        assert upstream.follow(uri)
+        await trio.sleep(SECONDS[uri] / 2)  # now it changes
+        with trio.fail_after(SECONDS[uri]):
+            _, _, announcement = await supervisors.receive()
+        assert announcement.change == change
 
     in_time(main)
 
