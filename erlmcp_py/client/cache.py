@@ -30,6 +30,8 @@ class Cache:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Key, tuple[float, Any]] = OrderedDict()
+        self.drops = 0
+        """How often something was forgotten. What was asked for before may be older than that."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -62,6 +64,7 @@ class Cache:
 
     def drop(self, *methods: str, uri: str | None = None) -> None:
         """Forget the results of these methods; uri: only those of this resource."""
+        self.drops += 1
         text = None if uri is None else _encode(uri)
         for key in [
             key for key in self._entries if key[0] in methods and (text is None or text in key[1])
@@ -70,4 +73,5 @@ class Cache:
 
     def clear(self) -> None:
         """Forget all: another server may answer now."""
+        self.drops += 1
         self._entries.clear()

@@ -214,8 +214,9 @@ class Life:
             return found
         call = Call(method, params, on_progress=on_progress)
         patience = self.timeout if timeout is None else timeout
+        drops = self._cache.drops
         result, asked = await self._requests.result(call, patience)
-        if not asked:
+        if not asked and drops == self._cache.drops:
             self._cache.keep(method, params, result)
         return result
 

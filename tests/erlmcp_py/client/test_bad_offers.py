@@ -309,3 +309,18 @@ async def test_a_version_nobody_knows_ends_the_greeting() -> None:
         with pytest.raises(Exception, match="1999-01-01"):
             async with Client(url, mode="legacy"):
                 pass
+
+
+async def test_a_list_that_was_made_before_it_changed_is_not_kept() -> None:
+    """The change is heard of while the list is on its way."""
+
+    def lists(asked: Asked) -> bytes:
+        told = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        made = listed() | {"ttlMs": 60_000, "cacheScope": "private"}
+        answer = {"jsonrpc": "2.0", "id": asked.message["id"], "result": made}
+        return stream(event(told), event(answer)) if len(seen) == 2 else result(asked, made)
+
+    async with http_server(modern({"tools/list": lists})) as (url, seen), Client(url) as client:
+        for _ in range(3):
+            await client.list_tools()
+    assert len(seen) == 3
