@@ -37,11 +37,10 @@ async def hear(upstream: Upstream, instance: Instance) -> None:
     """The life of the process."""
     while not instance.is_up:
         await instance.changed()
-    missed, instance.was_heard = instance.was_heard, True
     lists = _Lists(upstream, instance)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lists.run)
-        nursery.start_soon(_hear_lists, instance, lists, missed)
+        nursery.start_soon(_hear_lists, instance, lists)
         heard: dict[str, trio.CancelScope] = {}
         while True:
             news = upstream.followed.news
@@ -62,7 +61,7 @@ def tell_changes(upstream: Upstream, kinds: Iterable[Kind]) -> None:
             publish(face, change)
 
 
-async def _hear_lists(instance: Instance, lists: _Lists, missed: bool) -> None:
+async def _hear_lists(instance: Instance, lists: _Lists) -> None:
     offered = instance.client.hello.capabilities
     tools, prompts = offered.tools is not None, offered.prompts is not None
     resources = offered.resources is not None
@@ -73,7 +72,7 @@ async def _hear_lists(instance: Instance, lists: _Lists, missed: bool) -> None:
     async def listen() -> None:
         wish = instance.client.subscribe(tools=tools, prompts=prompts, resources=resources)
         async with wish as changes:
-            if missed or instance.is_early or instance.hears.is_set():
+            if instance.is_early or instance.hears.is_set():
                 lists.look(KINDS)
             instance.hears.set()
             async for change in changes:

@@ -28,6 +28,7 @@ from erlmcp_py.gateway.latency import Meter
 from erlmcp_py.gateway.questions import Questions
 from erlmcp_py.gateway.standing import News, Standing, State, unavailable_text
 from erlmcp_py.ports import Command, Exit, Port
+from erlmcp_py.protocol.errors import METHOD_NOT_FOUND
 from erlmcp_py.protocol.jsonrpc import ErrorResponse
 from erlmcp_py.protocol.lifecycle import Implementation
 from erlmcp_py.protocol.notifications import LoggingMessageParams
@@ -73,10 +74,10 @@ class Instance:
         """Set when there is reason to look at once whether it still answers."""
         self.learning = trio.Lock()
         """Held while its lists are fetched: one that has changed is fetched after all of them, not meanwhile."""
-        self.was_heard = False
-        """Whether there has been an ear, whose successor does not know what it has missed."""
         self.hears = trio.Event()
-        """Set when the ear hears of changes, or there will be none to hear of."""
+        """Set when the ear hears of changes, or there will be none to hear of. A later ear does not know what
+        was said while there was none.
+        """
         self.is_early = False
         """Whether its lists were fetched before that, so that changes may have been missed."""
         self.journal = Journal(wall_clock)
@@ -199,7 +200,6 @@ class Instance:
     def begin(self) -> None:
         """It is started, for the first time or after it was stopped in order: what was does not count."""
         self._seen = self._begun_at = self._mark()
-        self.was_heard = False
         self.hears = trio.Event()
         self._recent.clear()
         self._since, self._reason = self._wall_clock(), None
@@ -314,8 +314,8 @@ class Instance:
         for _ in range(MAX_PAGES):
             answer, _ = await self.client.forward(METHODS[kind], params)
             if isinstance(answer, ErrorResponse):
-                if kind == "templates":
-                    return []  # many servers with resources do not know the method
+                if kind == "templates" or answer.error.code == METHOD_NOT_FOUND:
+                    return []  # many servers say that they have what they know no method for
                 text = f"{METHODS[kind]}: {answer.error.message} ({answer.error.code})"
                 raise ClientError(text)
             try:

@@ -47,6 +47,7 @@ class Offering(Program):
     asked: list[str]
     tools: list[str]
     fails: set[str]
+    code = INTERNAL_ERROR
 
     async def send(self, call: Call) -> Answer:
         if call.method == "server/discover":
@@ -57,7 +58,7 @@ class Offering(Program):
         tools = [{"name": name, "inputSchema": {"type": "object"}} for name in Offering.tools]
         await trio.sleep(PAUSES[call.method])
         if call.method in Offering.fails:
-            return error_response(1, McpError(INTERNAL_ERROR, "no"))
+            return error_response(1, McpError(Offering.code, "no"))
         member = call.method.partition("/")[0]
         listed = tools if member == "tools" else []
         return Response(1, raw({member: listed, "resultType": "complete"}))
@@ -172,6 +173,20 @@ def test_of_one_that_cannot_be_learnt_no_list_is_shown() -> None:
         Offering.fails = set()
         await upstream.known()  # it is asked once more before anybody is told
         assert b'"it_first"' in names(upstream, together=True)
+
+    in_time(main)
+
+
+def test_one_that_does_not_know_the_method_of_a_list_has_nothing_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Offering, "code", METHOD_NOT_FOUND)
+
+    async def main(upstream: Upstream) -> None:
+        Offering.fails = {"prompts/list"}
+        await upstream.known()
+        assert b'"first"' in names(upstream)
+        assert upstream.lists["prompts"] == []
 
     in_time(main)
 
