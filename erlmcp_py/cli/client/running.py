@@ -13,7 +13,7 @@ import trio
 from erlmcp_py.cli.client.arguments import BadArgument
 from erlmcp_py.cli.client.aside import Aside
 from erlmcp_py.cli.client.person import Person
-from erlmcp_py.cli.client.printing import print_json
+from erlmcp_py.cli.client.printing import print_json, print_line
 from erlmcp_py.cli.client.targets import BadWay, make_client
 from erlmcp_py.cli.client.way import Way
 from erlmcp_py.cli.oneshot import fail
@@ -39,31 +39,37 @@ class _Interrupted(Exception):
     """Ctrl-C."""
 
 
-def on_server(way: Way, job: Job[T], *, tasks: bool = False) -> T:
+def on_server(way: Way, job: Job[T], *, tasks: bool = False, lines: bool = False) -> T:
     """What `job` returns. Ends the program when it fails, or Ctrl-C is pressed: what was asked of the
     server is cancelled first; a second Ctrl-C ends the program at once.
 
-    tasks: calls may become tasks.
+    tasks: calls may become tasks. lines: what is printed as JSON is a line each, an error as well.
     """
     try:
         return trio.run(_whole, way, job, tasks)
     except ConfigError as problem:
-        _fail(way, "no_such_server", problem)
+        _fail(way, "no_such_server", problem, lines=lines)
     except (BadWay, BadArgument) as problem:
-        _fail(way, "bad_argument", problem)
+        _fail(way, "bad_argument", problem, lines=lines)
     except UnicodeEncodeError as problem:
         wrong = BadArgument(f"{str(problem.object)[:100]!r} is no UTF-8")
-        _fail(way, "bad_argument", wrong)
+        _fail(way, "bad_argument", wrong, lines=lines)
     except (ClientError, NoAnswer) as problem:
-        _fail(way, "no_answer", problem)
+        _fail(way, "no_answer", problem, lines=lines)
     except McpError as problem:
-        _fail(way, "refused", problem)
+        _fail(way, "refused", problem, lines=lines)
     except (_Interrupted, KeyboardInterrupt):
-        fail(INTERRUPTED, "interrupted", "interrupted", as_json=way.as_json)
+        _end(way, INTERRUPTED, "interrupted", "interrupted", lines=lines)
 
 
-def _fail(way: Way, code: str, problem: Exception) -> NoReturn:
-    fail(2, code, clean(" ".join(str(problem).split())), as_json=way.as_json)
+def _fail(way: Way, code: str, problem: Exception, *, lines: bool) -> NoReturn:
+    _end(way, 2, code, clean(" ".join(str(problem).split())), lines=lines)
+
+
+def _end(way: Way, status: int, code: str, message: str, *, lines: bool) -> NoReturn:
+    if way.as_json and lines:
+        print_line({"error": {"code": code, "message": message}})
+    fail(status, code, message, as_json=way.as_json and not lines)
 
 
 async def _whole(way: Way, job: Job[T], tasks: bool) -> T:

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from erlmcp_py.cli.client.aside import Aside
-from erlmcp_py.cli.client.printing import safe_json
+from erlmcp_py.cli.client.printing import print_line
 from erlmcp_py.cli.client.running import NoAnswer, on_server
 from erlmcp_py.cli.client.way import ToServer, Way, to_server
 from erlmcp_py.client import Change, Client, Subscription
@@ -47,13 +47,13 @@ def subscribe(
             _complain(changes, aside, everything=everything)
             left = count
             async for change in changes:
-                click.echo(_line(change, as_json=way.as_json))
+                _print(change, as_json=way.as_json)
                 if left is not None:
                     left -= 1
                     if left <= 0:
                         return
 
-    on_server(way, job)
+    on_server(way, job, lines=True)
 
 
 def _complain(changes: Subscription, aside: Aside, *, everything: bool) -> None:
@@ -81,10 +81,10 @@ def _parts(of: object) -> list[str]:
     return words + list(found.get("resourceSubscriptions", ()))
 
 
-def _line(change: Change, *, as_json: bool) -> str:
+def _print(change: Change, *, as_json: bool) -> None:
     if as_json:
-        found = {"kind": change.kind} | ({} if change.uri is None else {"uri": change.uri})
-        return safe_json(msgspec.json.encode(found).decode())
-    if change.kind == "resource":
-        return clean(f"{change.uri} changed")
-    return f"the list of {change.kind} changed"
+        print_line({"kind": change.kind} | ({} if change.uri is None else {"uri": change.uri}))
+    elif change.kind == "resource":
+        click.echo(clean(f"{change.uri} changed"))
+    else:
+        click.echo(f"the list of {change.kind} changed")

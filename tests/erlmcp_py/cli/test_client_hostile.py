@@ -207,3 +207,11 @@ def test_a_reader_that_goes_away() -> None:
         _, err = process.communicate(timeout=30)
     assert b"Traceback" not in err
     assert process.returncode == 1
+
+
+def test_what_is_printed_line_by_line_ends_so_too() -> None:
+    result = run("client", "subscribe", "x://a", "--json", *BEHIND)
+    assert result.exit_code == 2
+    (line,) = result.stdout.splitlines()
+    assert json.loads(line)["error"]["code"] == "refused"
+    assert not RAW.search(line)
