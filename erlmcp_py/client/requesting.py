@@ -132,6 +132,7 @@ class Requests:
 
     async def answer(self, call: Call, timeout: float) -> tuple[Answer, str]:
         """The answer, good or bad, in time. Raises ClientError."""
+        await trio.lowlevel.checkpoint_if_cancelled()  # else it would be sent, and do its work
         desk = self._desk
         desk.busy += 1
         try:

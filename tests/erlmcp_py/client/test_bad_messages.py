@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
-from erlmcp_py.client import BadAnswer, Client, subscribing
+from erlmcp_py.client import BadAnswer, Client, ConnectError, subscribing
 from erlmcp_py.protocol.errors import McpError
 from erlmcp_py.protocol.results import InvalidResult
 from erlmcp_py.protocol.sampling import CreateMessageParams, CreateMessageResult
-from supervisors import Backoff
+from supervisors import Backoff, Report, Runtime, WarningReport
 from tests.erlmcp_py.client.bad import DISCOVERED, Asked, http_server, program, result
 
 MODERN = """
@@ -310,3 +312,53 @@ if method == "subscriptions/listen":
         with trio.move_on_after(0.2):
             found.append((await anext(changes)).uri)
     assert found == [f"x://{number}" for number in range(450, 500)]
+
+
+# --- cancellations -----------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_call_on_a_pipe_is_cancelled_wherever_it_is(loop: str, steps: int) -> None:
+    """Once if it was sent, and never if it was cancelled before; a late answer is no news."""
+    code = """
+if method == "tools/call" and asked["params"]["name"] == "late":
+    late = asked
+elif method == "tools/call":
+    if "late" in globals():
+        answer(late, {"resultType": "complete", "content": []})
+    told = {"calls": heard.count("tools/call") - 1, "cancelled": heard.count("notifications/cancelled")}
+    answer(asked, {"resultType": "complete", "content": [], "structuredContent": told})
+else:
+    refuse(asked, -32601)"""
+    reports: list[Report] = []
+    async with Runtime() as runtime:
+        runtime.subscribe(reports.append)
+        hearing = "heard = []\n" + loop.replace(
+            '    if "id" not', '    heard.append(method)\n    if "id" not'
+        )
+        async with speaking(hearing, code) as client:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.call_tool, "late")
+                for _ in range(steps):
+                    await trio.lowlevel.checkpoint()
+                nursery.cancel_scope.cancel()
+            assert client.status().in_flight == 0
+            told = (await client.forward("tools/call", {"name": "count", "arguments": {}}))[0]
+            counts = msgspec.json.decode(told.result)["structuredContent"]  # type: ignore[union-attr]
+            assert counts["calls"] == counts["cancelled"]
+            assert counts["calls"] in {0: (0,), 1: (0, 1)}.get(steps, (1,))
+    assert not [one for one in reports if isinstance(one, WarningReport)]
+
+
+async def test_a_greeting_is_not_cancelled(tmp_path: Path) -> None:
+    """MCP: a client MUST NOT cancel `initialize`."""
+    notes = tmp_path / "notes"
+    code = f"""
+notes = open({str(notes)!r}, "a", buffering=1)
+for line in sys.stdin:
+    notes.write(json.loads(line)["method"] + "\\n")"""
+    with pytest.raises(ConnectError, match="no answer to initialize"):
+        async with program(code, mode="legacy", timeout=0.3):
+            pass
+    assert notes.read_text() == "initialize\n"
