@@ -88,9 +88,12 @@ async def pass_on(face: Face, request: Request, scope: Scope, server: Pid) -> An
 
     if request.method in tasks.METHODS:
         return await travel(_caller_for_task(request, scope, params, names))
-    if scope.era == "modern" and upstream.hello is None:
-        await upstream.known()
     hello = upstream.hello
+    if scope.era == "modern" and hello is None:
+        await upstream.known()
+        hello = upstream.hello
+        if hello is None and not upstream.is_up:  # it has waited as long as it may
+            raise unavailable(upstream.unavailable_text(upstream.config.timeout))
     if hello is not None and takes_turns(hello, request, scope):
         turns = Turns(upstream.parked, face.name, server, hello.server_info, request, scope)
         return await turns.answer(params, travel)

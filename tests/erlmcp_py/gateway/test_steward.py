@@ -15,17 +15,20 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import supervisors
 from erlmcp_py.client import ClientError, connection
 from erlmcp_py.client.calls import Answer, Call
 from erlmcp_py.client.errors import ConnectionLost
 from erlmcp_py.client.link import Hello
 from erlmcp_py.config import UpstreamConfig
 from erlmcp_py.gateway import steward
+from erlmcp_py.gateway.face import Face
 from erlmcp_py.gateway.instances import instances_spec
+from erlmcp_py.gateway.passing import pass_on
 from erlmcp_py.gateway.steward import steward_spec
 from erlmcp_py.gateway.upstream import Upstream
 from erlmcp_py.protocol.errors import McpError
-from erlmcp_py.protocol.jsonrpc import Response, raw
+from erlmcp_py.protocol.jsonrpc import Request, Response, raw
 from erlmcp_py.protocol.versions import Era
 from erlmcp_py.server.interaction.seal import StateSealer
 from erlmcp_py.server.scope import Scope
@@ -295,6 +298,25 @@ def test_whoever_waits_for_one_that_starts_does_so_no_longer_than_for_an_answer(
         await Above.start_link(upstream)
         with pytest.raises(McpError, match=r"'it' is starting since .*: no answer within 10 s"):
             await ask(upstream)
+        assert current_runtime().now() == pytest.approx(10)
+
+    run(main)
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+def test_a_call_to_one_that_starts_waits_no_longer_than_for_an_answer(
+    era: Era, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "open_link", never_opened)
+
+    async def main() -> None:
+        upstream = upstream_of(timeout=10.0)
+        await Above.start_link(upstream)
+        face = Face("it", (upstream,), together=False)
+        request = Request(1, "tools/call", raw({"name": "any"}))
+        of = scope(None if era == "modern" else "one")
+        with pytest.raises(McpError, match=r"'it' is starting since .*: no answer within 10 s"):
+            await pass_on(face, request, of, supervisors.self())
         assert current_runtime().now() == pytest.approx(10)
 
     run(main)
