@@ -124,14 +124,17 @@ class Client(Features):
         """Have the server answer. 2026-07-28 has no `ping`; `server/discover` is as good. timeout: instead of
         the client's.
         """
-        hello = self._desk.hello  # while there is no connection, of the last one
-        modern = hello is None or hello.era == "modern"
-        await self._result(Call("server/discover" if modern else "ping", {}), timeout)
+        patience = self.timeout if timeout is None else timeout
+        hello = await self._requests.hello(patience)
+        await self._result(
+            Call("server/discover" if hello.era == "modern" else "ping", {}), patience
+        )
 
     async def set_log_level(self, level: LogLevel) -> None:
         """The least severe log lines that are wanted from now on (`on_log`)."""
         self._identity.log_level = level
-        if self.hello.era == "legacy":
+        hello = self._desk.hello  # None: it is told when it is greeted
+        if hello is not None and hello.era == "legacy":
             await self._result(Call("logging/setLevel", {"level": level}), None)
 
     async def roots_changed(self) -> None:

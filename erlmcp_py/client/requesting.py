@@ -26,7 +26,7 @@ from erlmcp_py.client.errors import (
     SessionLost,
 )
 from erlmcp_py.client.handlers import Answerer
-from erlmcp_py.client.link import Link
+from erlmcp_py.client.link import Hello, Link
 from erlmcp_py.protocol.elicitation import ELICIT, ElicitResult, URLElicitationRequiredData
 from erlmcp_py.protocol.errors import URL_ELICITATION_REQUIRED, McpError
 from erlmcp_py.protocol.input import InputRequests, InputRequiredResult, method_of
@@ -191,6 +191,17 @@ class Requests:
         longest = call.latest <= trio.current_time()
         waited = f"{max(LONGEST, timeout):g} s, only progress" if longest else f"{timeout:g} s"
         return RequestTimeout(f"{call.method}: no answer within {waited}")
+
+    async def hello(self, timeout: float) -> Hello:
+        """Of the last connection; the first one is waited for. Raises NotConnected."""
+        desk = self._desk
+        if desk.hello is None:
+            with trio.move_on_after(timeout):
+                await self._linked()
+        if desk.hello is None:
+            why = desk.reason or "there was none yet"
+            raise NotConnected(f"not connected for {timeout:g} s: {why}")
+        return desk.hello
 
     async def _linked(self) -> Link:
         desk = self._desk

@@ -118,7 +118,8 @@ class Tasks:
         """
         params: dict[str, Any] = {"name": name, "arguments": arguments or {}}
         call = Call("tools/call", params, on_progress=on_progress)
-        if self._era() == "modern":
+        hello = await self._requests.hello(self.timeout)
+        if hello.era == "modern":
             result, _ = await self._requests.result(call, self.timeout, tasks=True)
             if isinstance(result, extension.CreateTaskResult):
                 return RunningTask(self, result.task_id)

@@ -12,7 +12,7 @@ import trio
 
 from erlmcp_py.client import Client, ConnectError, ConnectionLost, NotConnected
 from erlmcp_py.server import Server
-from supervisors import Runtime, is_alive
+from supervisors import DynamicSupervisor, Runtime, is_alive, spawn, start_child
 from tests.erlmcp_py.client.bad import DISCOVERED, Asked, http_server, result
 from tests.erlmcp_py.client.test_eras_http import ACCEPTED, Old
 
@@ -223,3 +223,27 @@ def test_ctrl_c_in_a_program_of_somebody() -> None:
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=20)
     assert out == "KeyboardInterrupt\n"
+
+
+@pytest.mark.parametrize("what", ["ping", "task", "level"])
+async def test_what_depends_on_the_era_waits_for_it(what: str) -> None:
+    """Below a supervisor, where requests may come before there is a connection."""
+    client = Client.in_process(server(), mode="legacy")
+    async with Runtime():
+
+        async def top() -> None:
+            await DynamicSupervisor.start_link(name="clients")
+            await start_child("clients", client.child_spec())
+            await trio.sleep_forever()
+
+        with trio.fail_after(10):
+            spawn(top)
+            if what == "ping":
+                await client.ping()
+            elif what == "level":
+                await client.set_log_level("error")
+            else:
+                assert (await (await client.tasks.start("wait")).result()).content
+        alone = Client.in_process(server(), timeout=0.05)
+        with pytest.raises(NotConnected, match="there was none yet"):
+            await alone.tasks.start("wait")
