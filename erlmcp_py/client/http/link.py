@@ -55,6 +55,7 @@ MAX_REPLIES: Final = 200
 """Answers of ours that may wait to be posted, more than questions may wait; with more, some are not sent."""
 _POSTS: Final = 10
 """Answers that are posted at a time."""
+_UNANSWERED: Final = "the server closed the stream without an answer"
 _CHANGED: Final = "the server speaks other revisions than before"
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
@@ -179,7 +180,7 @@ class HttpLink:
         try:
             answer = await self._read(reply, call, _Cursor())
             if answer is None:
-                raise ConnectionLost("the server closed the stream without an answer")
+                raise ConnectionLost(f"{self._sender.address.shown}: {_UNANSWERED}")
         except BaseException:
             reply.abort()
             raise
@@ -226,7 +227,7 @@ class HttpLink:
                 resumed = 0
                 while answer is None:
                     if cursor.last is None or resumed >= MAX_RESUMED:
-                        raise ConnectionLost("the server closed the stream without an answer")
+                        raise ConnectionLost(f"{self._sender.address.shown}: {_UNANSWERED}")
                     resumed += 1
                     await trio.sleep(cursor.retry)
                     answer = await self._resume(call, cursor)
@@ -389,7 +390,8 @@ class HttpLink:
                         raise
                     return None
             if patience.cancelled_caught:
-                raise ConnectionLost(f"the stream was silent for {READ_TIMEOUT:g} s")
+                where = self._sender.address.shown
+                raise ConnectionLost(f"{where}: the stream was silent for {READ_TIMEOUT:g} s")
             if not data:
                 return None
             try:

@@ -96,8 +96,10 @@ async def test_a_wrong_answer_is_a_clear_error_and_no_more(
         return call(asked) if spoiled else result(asked, DONE)
 
     async with http_server(modern(behave)) as (url, seen), Client(url) as client:
-        with pytest.raises(kind, match=text):
+        with pytest.raises(kind, match=text) as caught:
             await client.call_tool("x", timeout=5.0)
+        if issubclass(kind, ClientError):
+            assert str(caught.value).startswith(url.removesuffix("/mcp"))
         calls = [asked for asked in seen if asked.method == "tools/call"]
         assert len({asked.message["id"] for asked in calls}) == 1, "sent twice"
         spoiled = False
