@@ -64,7 +64,7 @@ class Reply:
         return self._parser.take()
 
     async def _advance(self) -> None:
-        await self._pool.advance(self._wire, self._parser)
+        await _advance(self._wire, self._parser)
         self._heard = trio.current_time()
 
     def close(self) -> None:
@@ -104,25 +104,13 @@ class Pool:
                 if not isinstance(problem, BrokenPipeError | ConnectionResetError):
                     raise
             while parser.head is None:
-                await self.advance(wire, parser)
+                await _advance(wire, parser)
         except BaseException as problem:
             wire.close()
             if isinstance(problem, OSError):
                 raise ConnectionLost(f"{self._address.origin}: {problem}") from None
             raise
         return Reply(self, wire, parser, parser.head)
-
-    async def advance(self, wire: Wire, parser: ResponseParser) -> None:
-        """Wait for more of a response. Raises ConnectionLost."""
-        try:
-            data = await wire.receive()
-            if data:
-                parser.feed(data)
-            else:
-                parser.eof()
-        except (BadResponse, OSError, trio.ClosedResourceError) as problem:
-            wire.close()
-            raise ConnectionLost(f"{self._address.origin}: {problem}") from None
 
     def give_back(self, wire: Wire, parser: ResponseParser, heard: float) -> None:
         """Keep the connection, if it may be used again. heard: when something came last."""
@@ -162,6 +150,18 @@ class Pool:
             raise ConnectError(f"{address.origin}: no connection: {text}") from None
         self.made += 1
         return wire
+
+
+async def _advance(wire: Wire, parser: ResponseParser) -> None:
+    try:
+        data = await wire.receive()
+        if data:
+            parser.feed(data)
+        else:
+            parser.eof()
+    except (BadResponse, OSError, trio.ClosedResourceError) as problem:
+        wire.close()
+        raise ConnectionLost(str(problem)) from None
 
 
 @lru_cache(maxsize=64)

@@ -79,7 +79,11 @@ WRONG: list[tuple[Answer, type[Exception], str]] = [
     (lambda a: result(a, {"content": 5}), InvalidResult, "content"),
     (lambda a: result(a, {"resultType": "odd", "content": []}), InvalidResult, "odd"),
     (lambda a: error(a, -32603), McpError, "no"),
-    (lambda _: stream(), ConnectionLost, "without an answer"),
+    (
+        lambda _: stream(),
+        ConnectionLost,
+        r"127\.0\.0\.1:.*: the server closed .* without an answer",
+    ),
     (lambda _: stream(b"data: {\n\n"), BadAnswer, "no JSON-RPC message"),
     (lambda _: stream(b"data: " + 1_100_000 * b"x"), BadAnswer, "longer than 1048576 bytes"),
     (lambda _: stream(b": hello\n\n", end=False) + b"xyz\r\n", ConnectionLost, "size of a chunk"),
@@ -96,10 +100,8 @@ async def test_a_wrong_answer_is_a_clear_error_and_no_more(
         return call(asked) if spoiled else result(asked, DONE)
 
     async with http_server(modern(behave)) as (url, seen), Client(url) as client:
-        with pytest.raises(kind, match=text) as caught:
+        with pytest.raises(kind, match=text):
             await client.call_tool("x", timeout=5.0)
-        if issubclass(kind, ClientError):
-            assert str(caught.value).startswith(url.removesuffix("/mcp"))
         calls = [asked for asked in seen if asked.method == "tools/call"]
         assert len({asked.message["id"] for asked in calls}) == 1, "sent twice"
         spoiled = False
