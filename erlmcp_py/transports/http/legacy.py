@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from erlmcp_py import sessions
@@ -69,8 +70,9 @@ async def initialize(connection: Connection, http: HttpRequest, plan: Initialize
         client_capabilities=params.capabilities,
     )
     try:
-        subject, _ = await call(server, Honour(SubscriptionFilter()))
-        answer = await call(server, Dispatch(request, scope))
+        subject, _ = await call(server, Honour(SubscriptionFilter()), math.inf)
+        # As long as it takes: an upstream may have to be installed first.
+        answer = await call(server, Dispatch(request, scope), math.inf)
     except CallExit as problem:
         if problem.cause == "mailbox_full":
             write_answer(connection, http, busy(request.id))

@@ -8,6 +8,7 @@ name. After the latter nobody knows what was missed, so everything is announced 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -66,7 +67,7 @@ async def listen(
         write_message(connection, http, error_response(request.id, error), "modern")
         return
     try:
-        name, honoured = await call(server, Honour(params.notifications))
+        name, honoured = await call(server, Honour(params.notifications), math.inf)
     except CallExit as problem:
         write_answer(connection, http, unavailable(request.id, problem))
         return

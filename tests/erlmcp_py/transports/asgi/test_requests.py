@@ -15,7 +15,7 @@ from erlmcp_py.guards import tally
 from erlmcp_py.server import Server
 from erlmcp_py.transports import asgi
 from erlmcp_py.transports.asgi.requests import RequestStatistics, statistics
-from supervisors import Pid, cast, exit_signal, whereis, which_children
+from supervisors import Pid, cast, exit_signal, sys, whereis, which_children
 from tests.erlmcp_py.transports.http.client import (
     LEGACY,
     MODERN,
@@ -27,6 +27,16 @@ from tests.erlmcp_py.transports.http.client import (
 from tests.erlmcp_py.transports.node import Probe, kill, make_server, until
 
 from .host import Host, Visit, hosting
+
+LISTEN: dict[str, Any] = {
+    "headers": {"MCP-Protocol-Version": MODERN, "Mcp-Method": "subscriptions/listen"},
+    "body": {
+        "jsonrpc": "2.0",
+        "id": 5,
+        "method": "subscriptions/listen",
+        "params": {"notifications": {"toolsListChanged": True}, "_meta": meta()},
+    },
+}
 
 
 @pytest.fixture
@@ -140,14 +150,11 @@ async def test_a_client_whose_server_cannot_send_has_gone(host: Host, probe: Pro
 
 async def test_changes_are_told_until_the_application_stops(probe: Probe) -> None:
     server = make_server(probe)
-    params = {"notifications": {"toolsListChanged": True}, "_meta": meta()}
-    body = {"jsonrpc": "2.0", "id": 5, "method": "subscriptions/listen", "params": params}
-    headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "subscriptions/listen"}
     async with trio.open_nursery() as nursery:
         app = asgi.application(server)
         async with app.running():
             host = Host(app, nursery)
-            visit = host.open(body=body, headers=headers)
+            visit = host.open(**LISTEN)
             assert (await visit.next())["status"] == 200
             assert b"acknowledged" in await visit.data()
 
@@ -185,6 +192,27 @@ async def test_a_session_is_opened_used_and_ended(host: Host) -> None:
     assert (answer.status, answer.body) == (204, b"")
     assert "content-length" not in answer.headers
     assert (await host.ask(body=legacy_call("echo", text="x"), headers=headers)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [({"body": initialize()}, 200), (modern_call("echo", text="x"), 200), (LISTEN, None)],
+)
+async def test_a_server_that_takes_its_time_is_waited_for(
+    host: Host, autojump_clock: Any, request_: Any, status: int | None
+) -> None:
+    server = whereis("server_probe")
+    assert server is not None
+    await sys.suspend(server)
+    visit = host.open(**request_)
+    await trio.sleep(30.0)
+    assert [sent for sent in visit.sent if sent.get("status", 200) != 200] == []
+    await sys.resume(server)
+    if status is None:
+        assert (await visit.next())["status"] == 200
+        visit.disconnect()
+    await visit.over.wait()
+    assert status is None or visit.answer().status == status
 
 
 async def test_the_stream_of_a_session_tells_of_changes(probe: Probe) -> None:
