@@ -39,7 +39,7 @@ NO_REFUSALS = {
 }
 """(file, function) -> why it makes errors that are no refusals."""
 
-CLIENTS = ("client/", "auth/client/")
+CLIENTS = ("client/", "auth/client/", "cli/client/")
 """They are told errors and pass them on to their callers; what they answer servers, those refuse."""
 
 ERRORS = {"McpError", "DecodeError"}
