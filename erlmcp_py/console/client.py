@@ -65,12 +65,15 @@ class Client:
         cls, name: str = place.DEFAULT_NAME, directory: Path | None = None, session: str = ""
     ) -> Client:
         """Connect to node `name`; raises `NoSuchNode`."""
-        directory = place.default_directory() if directory is None else directory
         try:
-            path = place.socket_path(name, directory)
-            place.check_directory(directory)
+            where = place.default_directory() if directory is None else directory
+            path = place.socket_path(name, where)
+        except PlaceError as error:
+            raise NoSuchNode(str(error)) from None
+        try:
+            place.check_directory(where)
         except FileNotFoundError:
-            raise NoSuchNode(_missing(name, directory)) from None
+            raise NoSuchNode(_missing(name, where)) from None
         except PlaceError as error:
             raise NoSuchNode(str(error)) from None
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -79,7 +82,7 @@ class Client:
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()
-            raise NoSuchNode(_missing(name, directory)) from None
+            raise NoSuchNode(_missing(name, where)) from None
         except OSError as error:
             connection.close()
             raise NoSuchNode(f"cannot reach node {name!r} at {path}: {error}") from None

@@ -35,14 +35,20 @@ def default_directory(env: Mapping[str, str] | None = None) -> Path:
     """The directory of the control sockets of this user.
 
     ``$ERLMCP__CONTROL__DIRECTORY``, else ``$XDG_RUNTIME_DIR/erlmcp``, else ``erlmcp-UID`` in
-    the temp directory.
+    the temp directory. Raises `PlaceError` if there is none of these.
     """
     env = os.environ if env is None else env
     if chosen := env.get(DIRECTORY_VARIABLE):
         return Path(chosen)
     if runtime := env.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "erlmcp"
-    return Path(tempfile.gettempdir()) / f"erlmcp-{os.getuid()}"
+    try:
+        return Path(tempfile.gettempdir()) / f"erlmcp-{os.getuid()}"
+    except FileNotFoundError:
+        raise PlaceError(
+            "there is no temporary directory that can be written; "
+            f"choose one for the control socket with {DIRECTORY_VARIABLE}"
+        ) from None
 
 
 def check_name(name: str) -> str:

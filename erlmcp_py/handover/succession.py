@@ -24,10 +24,10 @@ _LOOK_EVERY: Final = 0.02
 
 async def ask(config: Config) -> Heir | None:
     """What the node of this name has for this one; None if there is none. Raises `ConfigError`."""
-    directory = Path(config.control.directory or place.default_directory())
     try:
+        directory = Path(config.control.directory or place.default_directory())
         return await heir.ask(config.node.name, directory, _places(config))
-    except CannotReplace as problem:
+    except (CannotReplace, place.PlaceError) as problem:
         raise ConfigError(str(problem)) from None
 
 

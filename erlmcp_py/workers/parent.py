@@ -120,7 +120,7 @@ def run_parent(config: Config, announce: Callable[[list[str]], object]) -> None:
         set_level(config.log.level)
         me = own_pid()
         crew = Crew(config.node.name, config.node.workers, lambda news: send(me, news))
-        directory = Path(config.control.directory or place.default_directory())
+        directory = _directory(config)
         with (
             _open_console(config, directory, crew, me) as console,
             stop_signals(
@@ -142,6 +142,13 @@ def run_parent(config: Config, announce: Callable[[list[str]], object]) -> None:
         supervisors.run(main, node=config.node.name, log=False)
     finally:
         stderr.flush(1.0)
+
+
+def _directory(config: Config) -> Path:
+    try:
+        return Path(config.control.directory or place.default_directory())
+    except PlaceError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _open_console(config: Config, directory: Path, crew: Crew, me: Pid) -> Console:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from erlmcp_py.config import Config, ConfigError, load
 from erlmcp_py.console import place
 from erlmcp_py.console.claim import NodeRunning, answers, claim, is_held
+from erlmcp_py.console.client import Client, NoSuchNode
 from erlmcp_py.console.place import PlaceError
+from erlmcp_py.node import run_node
+from erlmcp_py.workers.parent import run_parent
 
 
 def test_the_directory_is_found_in_the_environment(tmp_path: Path) -> None:
@@ -20,6 +24,27 @@ def test_the_directory_is_found_in_the_environment(tmp_path: Path) -> None:
     assert place.default_directory(chosen) == Path("/a/b")
     assert place.default_directory({"XDG_RUNTIME_DIR": "/run/user/7"}) == Path("/run/user/7/erlmcp")
     assert place.default_directory({}).name == f"erlmcp-{os.getuid()}"
+
+
+def test_where_nothing_can_be_written_the_directory_is_to_be_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    with pytest.raises(PlaceError, match=f"choose one .* with {place.DIRECTORY_VARIABLE}"):
+        place.default_directory({})
+    monkeypatch.delenv(place.DIRECTORY_VARIABLE, raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with pytest.raises(NoSuchNode, match="no temporary directory"):
+        Client.connect()
+    with pytest.raises(ConfigError, match="no temporary directory"):
+        run_node(Config(), lambda _: None)
+    with pytest.raises(ConfigError, match="no temporary directory"):
+        run_node(Config(), lambda _: None, replace=True)
+    with pytest.raises(ConfigError, match="no temporary directory"):
+        run_parent(load(None, options={"node": {"workers": 2}}), lambda _: None)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "x" * 65, "é"])
