@@ -136,7 +136,7 @@ async def test_a_server_at_a_url_that_goes_away_is_one_line_that_says_why(
     try:
         server.up()
         web = UpstreamConfig(
-            url=f"http://127.0.0.1:{server.port}/mcp", ping_interval=0.5, ping_timeout=0.3
+            url=f"http://127.0.0.1:{server.port}/mcp", ping_interval=0.5, ping_timeout=2.0
         )
         async with gateway({"web": web}, log="info"):
             await log_with("upstream web is up", capfd)
