@@ -359,6 +359,6 @@ notes = open({str(notes)!r}, "a", buffering=1)
 for line in sys.stdin:
     notes.write(json.loads(line)["method"] + "\\n")"""
     with pytest.raises(ConnectError, match="no answer to initialize"):
-        async with program(code, mode="legacy", timeout=0.3):
+        async with program(code, mode="legacy", timeout=2.0):
             pass
     assert notes.read_text() == "initialize\n"

@@ -83,16 +83,17 @@ async def refusal(node: Gateway) -> str:
         ),
         (
             ("sleep", "1000"),
-            f"no answer to initialize within 0.2 s, nor to server/discover; {PORT}",
+            f"no answer to initialize within 0.5 s, nor to server/discover; {PORT}",
         ),
         (
             ("sh", "-c", "echo 'proceed? ' >&2; sleep 1000"),
-            f"no answer to initialize within 0.2 s, nor to server/discover; it said: proceed?; {PORT}",
+            f"no answer to initialize within 0.5 s, nor to server/discover; it said: proceed?; {PORT}",
         ),
     ],
 )
 async def test_a_program_that_is_no_server(command: tuple[str, ...], expected: str) -> None:
-    config = UpstreamConfig(command=command, timeout=0.2, restarts=0)
+    timeout = 0.5 if "no answer" in expected else 10.0
+    config = UpstreamConfig(command=command, timeout=timeout, restarts=0)
     async with gateway({"bad": config}) as node:
         assert await reason() == expected
         assert expected in await refusal(node)
