@@ -46,8 +46,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"the header {name} is this client's own and cannot be set")
 
 
-def secrets_of(headers: Mapping[str, Any]) -> tuple[str, ...]:
+def secrets_of(headers: Mapping[str, Any]) -> set[str]:
     """What of these headers a server may not have repeated: their values, and the words in them."""
     texts = [value for value in headers.values() if isinstance(value, str)]
-    found = {word for text in texts for word in (text, *text.split()) if len(word) >= _SECRET}
-    return tuple(sorted(found, key=len, reverse=True))
+    return {word for text in texts for word in (text, *text.split()) if len(word) >= _SECRET}
