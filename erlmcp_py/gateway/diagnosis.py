@@ -26,11 +26,7 @@ _PROGRAM: Final = (
     ),
     (r"ended with status \d+$", "it did not say why: run the command by hand"),
     (
-        r"closed its output$",
-        "does it speak MCP on standard input and output? One that listens on a port needs its `url`",
-    ),
-    (
-        r"^no answer to (initialize|server/discover) ",
+        r"closed its output$|^no answer to (initialize|server/discover) ",
         "does it speak MCP on standard input and output? One that listens on a port needs its `url`",
     ),
     (
