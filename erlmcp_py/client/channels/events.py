@@ -14,7 +14,7 @@ import trio
 
 from erlmcp_py.client.channels.channel import Channel
 from erlmcp_py.client.errors import ClientError, ConnectError, ConnectionLost, HttpStatus
-from erlmcp_py.client.http.events import MESSAGE, Event, EventParser, TooLarge
+from erlmcp_py.client.http.events import MESSAGE, READ_TIMEOUT, Event, EventParser, TooLarge
 from erlmcp_py.client.http.pool import Reply
 from erlmcp_py.client.http.sending import Sender
 from erlmcp_py.client.where import AtUrl
@@ -24,8 +24,6 @@ MAX_UNSENT: Final = 1000
 """Messages that may wait to be posted."""
 ENDPOINT_WAIT: Final = 10.0
 """Seconds for the first event."""
-READ_TIMEOUT: Final = 300.0
-"""Seconds that the stream may be silent, comments included."""
 _ACCEPT: Final = b"Accept: text/event-stream\r\n"
 
 

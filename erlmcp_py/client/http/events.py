@@ -10,6 +10,12 @@ MAX_EVENT: Final = 1024 * 1024
 """Bytes of one event (CONFORMANCE 1.7)."""
 MESSAGE: Final = "message"
 """The name of events without a name, and of those that are messages of MCP."""
+READ_TIMEOUT: Final = 300.0
+"""Seconds that a stream may be silent, comments included (CONFORMANCE 1.7)."""
+RETRY: Final = 1.0
+"""Seconds before a stream is taken up again, unless the server says otherwise."""
+_MIN_RETRY: Final = 0.1
+MAX_RETRY: Final = 60.0
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -26,6 +32,23 @@ class Event(msgspec.Struct, frozen=True):
     name: str = MESSAGE
     id: str | None = None
     retry: int | None = None
+
+
+class Cursor:
+    """Where a stream stands: what to ask for when it is taken up again, and after how many seconds."""
+
+    __slots__ = ("last", "retry")
+
+    def __init__(self) -> None:
+        self.last: str | None = None
+        self.retry = RETRY
+
+    def seen(self, event: Event) -> None:
+        """This one has come."""
+        if event.id:
+            self.last = event.id
+        if event.retry is not None:
+            self.retry = min(max(event.retry / 1000, _MIN_RETRY), MAX_RETRY)
 
 
 class EventParser:

@@ -23,9 +23,17 @@ from erlmcp_py.client.errors import (
     HttpStatus,
     SessionLost,
 )
-from erlmcp_py.client.http.events import MESSAGE, Event, EventParser, TooLarge
+from erlmcp_py.client.http.events import (
+    MAX_RETRY,
+    MESSAGE,
+    READ_TIMEOUT,
+    Cursor,
+    EventParser,
+    TooLarge,
+)
 from erlmcp_py.client.http.headers import header_lines
 from erlmcp_py.client.http.pool import Reply
+from erlmcp_py.client.http.replies import Replies
 from erlmcp_py.client.http.sending import Sender
 from erlmcp_py.client.identity import Identity, encode_call, encode_notification
 from erlmcp_py.client.inbox import Inbox, report
@@ -39,43 +47,17 @@ from erlmcp_py.protocol.subscriptions import LISTEN
 from erlmcp_py.protocol.versions import LATEST, Era
 from supervisors import spawn
 
-READ_TIMEOUT: Final = 300.0
-"""Seconds that a stream may be silent, comments included (CONFORMANCE 1.7)."""
 MAX_RESUMED: Final = 1000
 """How often the stream of one request is taken up again."""
-RETRY: Final = 1.0
-"""Seconds before a stream is taken up again, unless the server says otherwise."""
-_MIN_RETRY: Final = 0.1
-_MAX_RETRY: Final = 60.0
 _LEAVE: Final = 2.0
 """Seconds to end a session, or to tell of a cancellation."""
 _STAND_WAIT: Final = 0.5
 """Seconds to wait for the head of a stream on which nothing need have happened yet."""
-MAX_REPLIES: Final = 200
-"""Answers of ours that may wait to be posted, more than questions may wait; with more, some are not sent."""
-_POSTS: Final = 10
-"""Answers that are posted at a time."""
 _UNANSWERED: Final = "the server closed the stream without an answer"
 _CHANGED: Final = "the server speaks other revisions than before"
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
 _BOTH: Final = b"Accept: application/json, text/event-stream\r\n"
-
-
-class _Cursor:
-    """Where a stream stands: what to ask for when it is taken up again, and after how many seconds."""
-
-    __slots__ = ("last", "retry")
-
-    def __init__(self) -> None:
-        self.last: str | None = None
-        self.retry = RETRY
-
-    def seen(self, event: Event) -> None:
-        if event.id:
-            self.last = event.id
-        if event.retry is not None:
-            self.retry = min(max(event.retry / 1000, _MIN_RETRY), _MAX_RETRY)
 
 
 class HttpLink:
@@ -91,13 +73,12 @@ class HttpLink:
         self._identity = identity
         self._inbox = inbox
         self._sender = Sender(where)
+        self._replies = Replies(self._post)
         self._session: str | None = None
         self._greeted = trio.Event()
         self._gone = trio.Event()
         self._standing = trio.Event()
         self._untold = 0
-        self._unsent = 0
-        self._posts = trio.Semaphore(_POSTS)
         self._told = trio.Event()
 
     async def send(self, call: Call) -> Answer:
@@ -137,12 +118,12 @@ class HttpLink:
         await self._greeted.wait()
         if self.era == "modern":
             await self._gone.wait()
-            raise SessionLost(f"{self._sender.address.shown}: {_CHANGED}")
+            raise SessionLost(self._about(_CHANGED))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stand)
             await self._gone.wait()
             nursery.cancel_scope.cancel()
-        raise SessionLost(f"{self._sender.address.shown}: the server has ended the session")
+        raise SessionLost(self._about("the server has ended the session"))
 
     async def listening(self) -> None:
         """See `Link`: an older server says what is new on a stream of its own, or nowhere."""
@@ -178,16 +159,16 @@ class HttpLink:
         body = encode_call(call, self._identity.modern_meta(self.version, call))
         reply = await self._sender.open("POST", self._modern_headers(call), body)
         try:
-            answer = await self._read(reply, call, _Cursor())
+            answer = await self._read(reply, call, Cursor())
             if answer is None:
-                raise ConnectionLost(f"{self._sender.address.shown}: {_UNANSWERED}")
+                raise ConnectionLost(self._about(_UNANSWERED))
         except BaseException:
             reply.abort()
             raise
         reply.close()
         if isinstance(answer, ErrorResponse) and self._has_changed(answer):
             self._gone.set()
-            raise SessionLost(f"{self._sender.address.shown}: {_CHANGED}")
+            raise SessionLost(self._about(_CHANGED))
         return answer
 
     def _has_changed(self, answer: ErrorResponse) -> bool:
@@ -220,14 +201,14 @@ class HttpLink:
         """WHY the scope: some servers put the answer on another stream of the session than the one
         that is read here.
         """
-        cursor = _Cursor()
+        cursor = Cursor()
         try:
             with trio.CancelScope() as call.reading:
                 answer = await self._exchange("POST", encode_call(call, {}), call, cursor)
                 resumed = 0
                 while answer is None:
                     if cursor.last is None or resumed >= MAX_RESUMED:
-                        raise ConnectionLost(f"{self._sender.address.shown}: {_UNANSWERED}")
+                        raise ConnectionLost(self._about(_UNANSWERED))
                     resumed += 1
                     await trio.sleep(cursor.retry)
                     answer = await self._resume(call, cursor)
@@ -241,7 +222,7 @@ class HttpLink:
             raise
 
     async def _exchange(
-        self, verb: str, body: bytes, call: Call | None, cursor: _Cursor
+        self, verb: str, body: bytes, call: Call | None, cursor: Cursor
     ) -> Answer | None:
         """The answer; None if the stream ended before it."""
         accept = _BOTH if verb == "POST" else b"Accept: text/event-stream\r\n"
@@ -256,9 +237,7 @@ class HttpLink:
                 self._session = head.headers.get("mcp-session-id", self._session)
             if head.status == 404 and self._session is not None:
                 self._gone.set()
-                raise SessionLost(
-                    f"{self._sender.address.shown}: the server does not know the session"
-                )
+                raise SessionLost(self._about("the server does not know the session"))
             if (
                 verb == "GET"
                 and head.media_type != _EVENTS
@@ -273,7 +252,7 @@ class HttpLink:
         reply.close()
         return answer
 
-    async def _resume(self, call: Call, cursor: _Cursor) -> Answer | None:
+    async def _resume(self, call: Call, cursor: Cursor) -> Answer | None:
         """None: the stream may be taken up once more. WHY another error: the request was sent, and what is
         refused here is only to hear of it.
         """
@@ -295,7 +274,7 @@ class HttpLink:
 
     async def _stand(self) -> None:
         """Keep the stream open on which the server speaks unasked, if it has one."""
-        cursor = _Cursor()
+        cursor = Cursor()
         failures = 0
         while True:
             began = trio.current_time()
@@ -309,9 +288,9 @@ class HttpLink:
                 failures += 1
             finally:
                 self._standing.set()
-            if trio.current_time() - began > _MAX_RETRY:
+            if trio.current_time() - began > MAX_RETRY:
                 failures = 0
-            pause = min(cursor.retry * 2 ** min(failures, 10), _MAX_RETRY)
+            pause = min(cursor.retry * 2 ** min(failures, 10), MAX_RETRY)
             await trio.sleep(pause * (1 - 0.5 * random.random()) if failures else pause)
 
     async def _tell_soon(self, method: str, params: Any) -> None:
@@ -326,7 +305,11 @@ class HttpLink:
 
     # --- both -----------------------------------------------------------------------------
 
-    async def _post(self, message: bytes, method: str) -> None:
+    def _about(self, problem: str) -> str:
+        """The problem with its place."""
+        return f"{self._sender.address.shown}: {problem}"
+
+    async def _post(self, message: bytes, method: str = "") -> None:
         headers = _BOTH
         if self.era == "modern":
             headers += b"MCP-Protocol-Version: %s\r\nMcp-Method: %s\r\n" % (
@@ -348,7 +331,7 @@ class HttpLink:
                 self._gone.set()
             raise HttpStatus(self._sender.address.shown, head.status, self._sender.said(body))
 
-    async def _read(self, reply: Reply, call: Call | None, cursor: _Cursor) -> Answer | None:
+    async def _read(self, reply: Reply, call: Call | None, cursor: Cursor) -> Answer | None:
         head = reply.head
         if head.media_type == _EVENTS and head.status < 300:
             return await self._follow(reply, call, cursor)
@@ -367,18 +350,17 @@ class HttpLink:
         except DecodeError as problem:
             if head.status >= 300:
                 raise HttpStatus(where.shown, head.status, self._sender.said(body)) from None
-            raise BadAnswer(
-                f"{where.shown}: the answer is no JSON-RPC message: {problem.message}"
-            ) from None
+            text = f"the answer is no JSON-RPC message: {problem.message}"
+            raise BadAnswer(self._about(text)) from None
         if isinstance(message, Response) and call is not None and message.id == call.id:
             return message
         if isinstance(message, ErrorResponse) and (
             message.id is None or call is None or message.id == call.id
         ):
             return message
-        raise BadAnswer(f"{where.shown}: the answer is not to the request that was sent")
+        raise BadAnswer(self._about("the answer is not to the request that was sent"))
 
-    async def _follow(self, reply: Reply, call: Call | None, cursor: _Cursor) -> Answer | None:
+    async def _follow(self, reply: Reply, call: Call | None, cursor: Cursor) -> Answer | None:
         """The answer among the events of a stream; None if it ended before."""
         parser = EventParser()
         while True:
@@ -390,14 +372,13 @@ class HttpLink:
                         raise
                     return None
             if patience.cancelled_caught:
-                where = self._sender.address.shown
-                raise ConnectionLost(f"{where}: the stream was silent for {READ_TIMEOUT:g} s")
+                raise ConnectionLost(self._about(f"the stream was silent for {READ_TIMEOUT:g} s"))
             if not data:
                 return None
             try:
                 events = parser.feed(data)
             except TooLarge as problem:
-                raise BadAnswer(f"{self._sender.address.shown}: {problem}") from None
+                raise BadAnswer(self._about(str(problem))) from None
             for event in events:
                 cursor.seen(event)
                 if event.data and event.name == MESSAGE:
@@ -414,13 +395,13 @@ class HttpLink:
             if call is None:
                 report("the server said what nobody understands", text)
                 return None
-            raise BadAnswer(f"{self._sender.address.shown}: {text}") from None
+            raise BadAnswer(self._about(text)) from None
         if isinstance(message, Notification):
             self._inbox.notified(message, self, self.calls.find, call)
         elif isinstance(message, Request):
             if self.era == "legacy":
                 calls = self.calls.all()
-                self._inbox.asked(message, self, self.version, self._reply, calls, call)
+                self._inbox.asked(message, self, self.version, self._replies.send, calls, call)
             else:
                 report("the server sent a request, which 2026-07-28 forbids", message.method)
         elif call is not None and message.id == call.id:
@@ -439,23 +420,6 @@ class HttpLink:
         self.calls.answered(answer)
         call.reading.cancel()
         return True
-
-    def _reply(self, answer: bytes) -> None:
-        if self._unsent == MAX_REPLIES:
-            report("answers are not sent", "the server asks faster than it takes answers")
-        if self._unsent > MAX_REPLIES:
-            return
-        self._unsent += 1
-        spawn(self._reply_soon, answer, label="sends an answer")
-
-    async def _reply_soon(self, answer: bytes) -> None:
-        try:
-            async with self._posts:
-                await self._post(answer, "")
-        except ClientError as problem:
-            report("an answer could not be sent", str(problem))
-        finally:
-            self._unsent -= 1
 
 
 def _passes(problem: ClientError) -> bool:
