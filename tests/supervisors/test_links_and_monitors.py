@@ -23,7 +23,7 @@ from supervisors import (
     trap_exit,
 )
 
-from .lives import down_of
+from .lives import dead, down_of
 
 
 def test_spawn_monitor_notices_an_immediate_end(as_process):
@@ -116,9 +116,7 @@ def test_linking_the_dead(as_process):
     """P7."""
 
     async def main():
-        pid, ref = spawn_monitor(trio.sleep_forever)
-        exit_signal(pid, "kill")
-        await down_of(ref)
+        pid = await dead()
         with pytest.raises(NoProc):
             link(pid)
         trap_exit()

@@ -11,18 +11,16 @@ import supervisors as otp
 from supervisors import (
     BadArg,
     Exit,
-    exit_signal,
     monitor,
     receive,
     self,
     send,
     spawn,
     spawn_link,
-    spawn_monitor,
     trap_exit,
 )
 
-from .lives import down_of
+from .lives import dead
 
 
 def test_signals_of_one_sender_keep_their_order(as_process):
@@ -51,9 +49,7 @@ def test_sends_to_the_dead_and_the_unknown(as_process):
     """P12."""
 
     async def main():
-        pid, ref = spawn_monitor(trio.sleep_forever)
-        exit_signal(pid, "kill")
-        await down_of(ref)
+        pid = await dead()
         send(pid, "silent")
         with pytest.raises(BadArg, match="nobody"):
             send("nobody", "loud")

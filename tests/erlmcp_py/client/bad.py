@@ -1,4 +1,4 @@
-"""HTTP servers that answer as a test says, and programs that misbehave on their pipes."""
+"""HTTP servers that answer as a test says, programs that misbehave on their pipes, calls that are given up."""
 
 from __future__ import annotations
 
@@ -135,3 +135,13 @@ def program(code: str, **options: Any) -> Client:
     """A client of a program in a few lines: ``for asked in messages: …`` is the reader's own."""
     loop = textwrap.dedent(code)
     return Client.stdio(sys.executable, "-c", PROLOGUE + loop, **options)
+
+
+async def cancelled_after(steps: int, client: Client, tool: str) -> None:
+    """A call that is given up after so many turns, and of which the client knows nothing then."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.call_tool, tool)
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert client.status().in_flight == 0

@@ -10,9 +10,7 @@ import trio
 import trio.testing
 
 from erlmcp_py.auth.client import (
-    AuthorizationCode,
     ClientCredentials,
-    Headless,
     Plan,
     Registered,
     Workload,
@@ -20,15 +18,11 @@ from erlmcp_py.auth.client import (
 from erlmcp_py.client import Answered, Client, ClientError, HttpStatus, NotAuthorized, OAuth
 from supervisors import current_runtime, exit_signal
 from tests.erlmcp_py.auth.client.authority import Authority, authority
-from tests.erlmcp_py.auth.client.test_flows import REDIRECT_URI, browse
+from tests.erlmcp_py.auth.client.test_flows import person
 from tests.erlmcp_py.client.bad import DISCOVERED, Asked, http_server, result
 
 SECRET = "s3cret-value-of-ours"
 DONE = {"resultType": "complete", "content": []}
-
-
-def person() -> AuthorizationCode:
-    return AuthorizationCode(Headless(REDIRECT_URI, browse))
 
 
 class Lender:

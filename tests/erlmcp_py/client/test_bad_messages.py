@@ -15,7 +15,14 @@ from erlmcp_py.protocol.errors import McpError
 from erlmcp_py.protocol.results import InvalidResult
 from erlmcp_py.protocol.sampling import CreateMessageParams, CreateMessageResult
 from supervisors import Backoff, Report, Runtime, WarningReport
-from tests.erlmcp_py.client.bad import DISCOVERED, Asked, http_server, program, result
+from tests.erlmcp_py.client.bad import (
+    DISCOVERED,
+    Asked,
+    cancelled_after,
+    http_server,
+    program,
+    result,
+)
 
 MODERN = """
 for line in sys.stdin:
@@ -338,12 +345,7 @@ else:
             '    if "id" not', '    heard.append(method)\n    if "id" not'
         )
         async with speaking(hearing, code) as client:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(client.call_tool, "late")
-                for _ in range(steps):
-                    await trio.lowlevel.checkpoint()
-                nursery.cancel_scope.cancel()
-            assert client.status().in_flight == 0
+            await cancelled_after(steps, client, "late")
             told = (await client.forward("tools/call", {"name": "count", "arguments": {}}))[0]
             counts = msgspec.json.decode(told.result)["structuredContent"]  # type: ignore[union-attr]
             assert counts["calls"] == counts["cancelled"]

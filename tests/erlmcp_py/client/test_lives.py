@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from erlmcp_py.client import Client, ConnectError, ConnectionLost, NotConnected
 from erlmcp_py.server import Server
 from supervisors import DynamicSupervisor, Runtime, is_alive, spawn, start_child
-from tests.erlmcp_py.client.bad import DISCOVERED, Asked, http_server, result
+from tests.erlmcp_py.client.bad import DISCOVERED, Asked, cancelled_after, http_server, result
 from tests.erlmcp_py.client.test_eras_http import ACCEPTED, Old
 
 eras = pytest.mark.parametrize("era", ["modern", "legacy"])
@@ -110,7 +111,7 @@ async def test_requests_under_way_end_with_the_client(era: Any, transport: str) 
             async with made as client:
                 nursery.start_soon(call, client)
                 await slow.called.wait()
-                await trio.sleep(0.05)
+                await trio.testing.wait_all_tasks_blocked()
     assert problems[0].maybe_done
     assert made.status().in_flight == 0
     if transport == "http" and era == "legacy":
@@ -175,12 +176,7 @@ async def test_a_call_is_cancelled_wherever_it_is(steps: int, era: Any) -> None:
     """Nothing is left of it, and the server is told once, or was never asked."""
     slow = Slow(era)
     async with http_server(slow) as (url, seen), Client(url, mode=era) as client:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(client.call_tool, "wait")
-            for _ in range(steps):
-                await trio.lowlevel.checkpoint()
-            nursery.cancel_scope.cancel()
-        assert client.status().in_flight == 0
+        await cancelled_after(steps, client, "wait")
         assert len(client._desk.link.calls) == 0  # type: ignore[union-attr]
         await trio.sleep(0.05)
         told = [asked for asked in seen if asked.method == "notifications/cancelled"]

@@ -46,7 +46,7 @@ from .sessions import (
     session,
     world,
 )
-from .test_flows import REDIRECT_URI, TLS, browse, request
+from .test_flows import REDIRECT_URI, TLS, Came, browse, person, request
 
 
 @pytest.mark.parametrize("where", ["error_description", "error"])
@@ -320,8 +320,6 @@ async def test_what_is_on_this_machine_is_not_asked_through_a_proxy(
     async with authority() as there:
         made = Authorizations(AuthorizationCode(Headless(REDIRECT_URI, back)))
         await made.headers("POST", there.resource)
-        from .test_flows import Came
-
         assert await made.answered(Came(there.resource, 401, {"www-authenticate": "Bearer"}, 1))
 
 
@@ -334,7 +332,7 @@ async def test_two_processes_with_one_directory_renew_a_token_once(tmp_path: Pat
     async with authority() as there:
         both = [
             Authorizations(
-                AuthorizationCode(Headless(REDIRECT_URI, browse)),
+                person(),
                 store=FileStore(tmp_path),
                 clock=lambda: now[0],
                 tls=TLS,

@@ -13,7 +13,15 @@ import trio
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.trio import serve
 
-from tests.erlmcp_py.transports.http.client import ACCEPT, Answer, Client, check_refusal
+from erlmcp_py.transports.asgi.requests import statistics
+from tests.erlmcp_py.transports.http.client import (
+    ACCEPT,
+    LEGACY,
+    Answer,
+    Client,
+    check_refusal,
+    initialize,
+)
 
 
 class Visit:
@@ -170,3 +178,19 @@ async def hypercorn(app: Any) -> AsyncIterator[int]:
 async def connect(port: int) -> AsyncIterator[Client]:
     async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
         yield Client(stream)
+
+
+def legacy_headers(session: str) -> dict[str, str | None]:
+    return {"Mcp-Session-Id": session, "MCP-Protocol-Version": LEGACY}
+
+
+async def open_session(host: Host, **more: Any) -> str:
+    answer = await host.ask(body=initialize(), **more)
+    assert answer.status == 200, answer.body
+    return answer.headers["mcp-session-id"]
+
+
+async def nobody_is_left() -> None:
+    with trio.fail_after(60):
+        while (await statistics()).open:
+            await trio.sleep(0.01)

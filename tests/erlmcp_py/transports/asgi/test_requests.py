@@ -1,32 +1,27 @@
-"""Requests through ASGI, from a host that is made by hand: both eras, bad input, limits, crashes."""
+"""Requests through ASGI, from a host that is made by hand, in both eras."""
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import trio
 
-from erlmcp_py.config import Config, HttpConfig
-from erlmcp_py.guards import tally
 from erlmcp_py.server import Server
 from erlmcp_py.transports import asgi
-from erlmcp_py.transports.asgi.requests import RequestStatistics, statistics
-from supervisors import Pid, cast, exit_signal, sys, whereis, which_children
+from erlmcp_py.transports.asgi.requests import statistics
+from supervisors import sys, whereis
 from tests.erlmcp_py.transports.http.client import (
-    LEGACY,
     MODERN,
     initialize,
     legacy_call,
     meta,
     modern_call,
 )
-from tests.erlmcp_py.transports.node import Probe, kill, make_server, until
+from tests.erlmcp_py.transports.node import Probe, make_server
 
-from .host import Host, Visit, hosting
+from .host import Host, hosting, legacy_headers, nobody_is_left, open_session
 
 LISTEN: dict[str, Any] = {
     "headers": {"MCP-Protocol-Version": MODERN, "Mcp-Method": "subscriptions/listen"},
@@ -37,42 +32,6 @@ LISTEN: dict[str, Any] = {
         "params": {"notifications": {"toolsListChanged": True}, "_meta": meta()},
     },
 }
-
-
-@pytest.fixture
-def probe() -> Probe:
-    return Probe()
-
-
-@pytest.fixture
-async def host(probe: Probe) -> AsyncIterator[Host]:
-    async with hosting(asgi.application(make_server(probe))) as host:
-        yield host
-
-
-def configured(**http: Any) -> Any:
-    return hosting(asgi.application(make_server(Probe()), Config(http=HttpConfig(**http))))
-
-
-def legacy_headers(session: str) -> dict[str, str | None]:
-    return {"Mcp-Session-Id": session, "MCP-Protocol-Version": LEGACY}
-
-
-async def counts() -> RequestStatistics:
-    return await statistics()
-
-
-async def nobody_is_left() -> None:
-    with trio.fail_after(60):
-        while (await counts()).open:
-            await trio.sleep(0.01)
-
-
-async def request_process() -> Pid:
-    """Of the only request that is at work."""
-    (child,) = await which_children("asgi")
-    assert child.pid is not None
-    return child.pid
 
 
 def events(data: bytes) -> list[Any]:
@@ -165,7 +124,7 @@ async def test_changes_are_told_until_the_application_stops(probe: Probe) -> Non
 
             assert b"tools/list_changed" in await visit.data()
             with app.active():
-                assert (await counts()).open == 1
+                assert (await statistics()).open == 1
         with trio.fail_after(5):
             await visit.over.wait()
         assert visit.complete
@@ -173,12 +132,6 @@ async def test_changes_are_told_until_the_application_stops(probe: Probe) -> Non
 
 
 # --- the legacy era ------------------------------------------------------------------------
-
-
-async def open_session(host: Host, **more: Any) -> str:
-    answer = await host.ask(body=initialize(), **more)
-    assert answer.status == 200, answer.body
-    return answer.headers["mcp-session-id"]
 
 
 async def test_a_session_is_opened_used_and_ended(host: Host) -> None:
@@ -226,7 +179,7 @@ async def test_the_stream_of_a_session_tells_of_changes(probe: Probe) -> None:
         assert (await visit.next())["status"] == 200
 
         async def attached() -> bool:
-            return (await counts()).open == 1
+            return (await statistics()).open == 1
 
         while not await attached():
             await trio.sleep(0.01)
@@ -290,209 +243,3 @@ async def test_the_mount_is_not_part_of_the_path(
 ) -> None:
     answer = await host.ask(**modern_call("echo", path=path, text="x"), root_path=root)
     assert answer.status == status
-
-
-# --- what is refused -----------------------------------------------------------------------
-
-
-async def test_hosts_and_pages_are_checked_unless_the_host_does(host: Host) -> None:
-    async def status(at: Host, name: str, value: str) -> int:
-        whole = modern_call("echo", text="x")
-        whole["headers"][name] = value
-        return (await at.ask(**whole)).status
-
-    assert await status(host, "host", "evil.example") == 421
-    assert await status(host, "origin", "https://evil.example") == 403
-    async with configured(allowed_hosts=("*",), allowed_origins=("https://app.example",)) as open_:
-        assert await status(open_, "host", "evil.example") == 200
-        assert await status(open_, "origin", "https://app.example") == 200
-        assert await status(open_, "origin", "https://evil.example") == 403
-
-
-async def test_what_cannot_be_a_request_is_refused(host: Host) -> None:
-    assert (await host.ask(body=b"{")).status == 400
-    assert (await host.ask(body=b"x", headers={"content-type": "text/plain"})).status == 415
-    assert (await host.ask("PUT")).status == 405
-    assert (await host.ask("HEAD", "/nowhere")).body == b""
-    twice = modern_call("echo", text="x")
-    visit = Visit(host.app, {})
-    visit = host.open(**twice, more=1)
-    await visit.over.wait()
-    scope = visit.scope | {"headers": [*visit.scope["headers"], (b"Host", b"localhost")]}
-    again = Visit(host.app, scope)
-    again.put(json.dumps(twice["body"]).encode())
-    await again.run()
-    assert again.answer().status == 400
-    assert "more than one Host" in again.answer().json["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "status"),
-    [
-        ("/mcp", {"content-length": "9999999999"}, 413),
-        ("/mcp", {"content-length": "9" * 5000}, 431),
-        ("/mcp?" + "x" * 2000, {}, 414),
-        ("/mcp", {"x": "y" * 4000}, 431),
-        ("/mcp", {f"x-{n}": "y" for n in range(20)}, 431),
-    ],
-)
-async def test_what_is_too_large_is_refused_though_its_body_does_not_come(
-    path: str, headers: dict[str, str | None], status: int, autojump_clock: Any
-) -> None:
-    async with configured(
-        header_limit=4000, header_lines=10, target_limit=1024, body_limit=2048
-    ) as host:
-        visit = host.open("POST", path, None, headers)
-        with trio.fail_after(5):
-            await visit.over.wait()
-        assert visit.answer().status == status
-        await nobody_is_left()
-
-
-async def test_a_body_is_counted_while_it_arrives() -> None:
-    async with configured(body_limit=1024) as host:
-        visit = host.open(body=None)
-        for _ in range(50):
-            visit.put(b" " * 100, more=True)
-        visit.put()
-        await visit.over.wait()
-        assert visit.answer().status == 413
-        whole = json.dumps(modern_call("echo", text="x")["body"]).encode()
-        visit = host.open(body=None, headers=modern_call("echo")["headers"])
-        for at in range(len(whole)):
-            visit.put(whole[at : at + 1], more=True)
-        visit.put()
-        await visit.over.wait()
-        assert visit.answer().text == "x"
-
-
-async def test_a_body_that_dribbles_is_408(autojump_clock: Any) -> None:
-    async with configured(request_timeout=2.0) as host:
-        visit = host.open(body=None)
-        visit.put(b"{", more=True)
-        await visit.over.wait()
-        assert visit.answer().status == 408
-        stats = await counts()
-        assert (stats.open, stats.reaped) == (0, 1)
-        assert [(each.code, each.count) for each in tally.refusals()] == [(1069, 1)]
-
-
-async def test_a_body_that_breaks_off_is_nothing(host: Host) -> None:
-    visit = host.open(body=None)
-    visit.put(b"{", more=True)
-    visit.disconnect()
-    with trio.fail_after(5):
-        await visit.over.wait()
-    assert visit.sent == []
-    await nobody_is_left()
-
-
-async def test_one_request_too_many_is_503(probe: Probe) -> None:
-    config = Config(http=HttpConfig(connections=1))
-    async with hosting(asgi.application(make_server(probe), config)) as host:
-        first = host.open(**modern_call("hang"))
-        await probe.started.wait()
-        answer = await host.ask(**modern_call("echo", text="x"))
-        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        assert answer.json["error"]["data"]["refusal"] == 1089
-        assert (await counts()).refused == 1
-        first.disconnect()
-        await first.over.wait()
-        await nobody_is_left()
-        assert (await host.ask(**modern_call("echo", text="room"))).text == "room"
-
-
-async def test_a_client_that_does_not_read_is_let_go(autojump_clock: Any) -> None:
-    async with configured(idle_timeout=10.0) as host:
-        visit = host.open(**modern_call("echo", text="x"))
-        visit.blocked = True
-        await visit.over.wait()
-        assert visit.sent == []
-        stats = await counts()
-        assert (stats.open, stats.reaped) == (0, 1)
-
-
-async def test_progress_for_who_does_not_read_is_bounded(autojump_clock: Any) -> None:
-    async with configured(unread=2048, slow_reader="disconnect") as host:
-        visit = host.open(**modern_call("steps", count=1000, meta={"progressToken": 7}))
-        visit.blocked = True
-        await visit.over.wait()
-        assert visit.sent == []
-        await nobody_is_left()
-
-
-# --- crashes -------------------------------------------------------------------------------
-
-
-async def test_a_handler_that_crashes_is_an_error_of_its_caller(host: Host) -> None:
-    assert (await host.ask(**modern_call("crash"))).json["result"]["isError"] is True
-    assert (await host.ask(**modern_call("echo", text="on"))).text == "on"
-
-
-async def test_a_killed_request_is_503_and_nobody_elses(host: Host, probe: Probe) -> None:
-    visit = host.open(**modern_call("hang"))
-    await probe.started.wait()
-    exit_signal(await request_process(), "kill")
-    with trio.fail_after(5):
-        await visit.over.wait()
-        await probe.cancelled.wait()
-    assert visit.answer().status == 503
-    assert (await host.ask(**modern_call("echo", text="on"))).text == "on"
-
-
-async def test_a_stream_whose_process_is_killed_ends_without_an_end(
-    host: Host, autojump_clock: Any
-) -> None:
-    visit = host.open(**modern_call("hang"))
-    assert (await visit.next())["type"] == "http.response.start"
-    await kill(await request_process())
-    await visit.over.wait()
-    assert visit.sent[-1]["more_body"] is True
-
-
-async def test_a_killed_pool_ends_its_requests_and_no_later_one(host: Host, probe: Probe) -> None:
-    visit = host.open(**modern_call("hang"))
-    await probe.started.wait()
-    pool = whereis("asgi")
-    await kill(pool)
-    with trio.fail_after(5):
-        await visit.over.wait()
-    assert visit.answer().status == 503
-    await until(lambda: whereis("asgi") not in (None, pool))
-    assert (await host.ask(**modern_call("echo", text="on"))).text == "on"
-
-
-async def test_a_killed_server_comes_back(host: Host) -> None:
-    for _ in range(3):
-        await kill(whereis("server_probe"))
-        assert (await host.ask(**modern_call("echo", text="on"))).text == "on"
-
-
-async def test_a_session_outlives_its_server(host: Host) -> None:
-    headers = legacy_headers(await open_session(host))
-    await kill(whereis("server_probe"))
-    answer = await host.ask(body=legacy_call("echo", text="on"), headers=headers)
-    assert answer.text == "on"
-
-
-async def test_a_core_that_gives_up_is_503_and_the_host_goes_on(
-    host: Host, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.CRITICAL, "erlmcp_py"):
-        for _ in range(30):
-            core = whereis("core")
-            if core is None:
-                break
-            await kill(core)
-            await trio.sleep(0.02)
-    assert (await host.ask(**modern_call("echo", text="x"))).status == 503
-    assert any("restarted too often" in record.message for record in caplog.records)
-
-
-async def test_crashes_are_told_to_the_logging_of_the_host(
-    host: Host, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.ERROR, "erlmcp_py"):
-        cast("asgi", "nobody sends such a thing")
-        await until(lambda: any("crash" in record.message for record in caplog.records))
-    assert (await host.ask(**modern_call("echo", text="on"))).text == "on"
